@@ -1,0 +1,188 @@
+namespace Portico.Net;
+
+/// <summary>The states of a connection (RFC 9293 3.3.2).</summary>
+public enum TcpState : byte
+{
+#pragma warning disable CS1591 // The names are the RFC's.
+    Closed,
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+#pragma warning restore CS1591
+}
+
+/// <summary>A connection that an application holds: a place in the slab, and its generation, so that a stale handle is noticed.</summary>
+public readonly record struct TcpHandle(uint Index, uint Generation);
+
+/// <summary>A listening binding that an application holds.</summary>
+public readonly record struct TcpListenerHandle(uint Index, uint Generation);
+
+/// <summary>Which directions <see cref="TcpLayer.Shutdown"/> ends (shutdown(2)).</summary>
+public enum TcpShutdown
+{
+    /// <summary>SHUT_RD: reads return 0 once the buffer is drained.</summary>
+    Receive = 0,
+
+    /// <summary>SHUT_WR: a FIN follows the last byte.</summary>
+    Send = 1,
+
+    /// <summary>SHUT_RDWR.</summary>
+    Both = 2,
+}
+
+/// <summary>Flags of a send (send(2)).</summary>
+[Flags]
+public enum TcpSendFlags
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>MSG_OOB: the last byte is urgent.</summary>
+    OutOfBand = 1,
+
+    /// <summary>MSG_MORE: more will follow, a partial segment may wait.</summary>
+    More = 0x8000,
+}
+
+/// <summary>Flags of a receive (recv(2)).</summary>
+[Flags]
+public enum TcpReceiveFlags
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>MSG_OOB: the urgent byte.</summary>
+    OutOfBand = 1,
+
+    /// <summary>MSG_PEEK: leave the bytes where they are.</summary>
+    Peek = 2,
+}
+
+/// <summary>Integer options of a connection or listener, with Linux's names; booleans are 0 and 1.</summary>
+public enum TcpOption
+{
+#pragma warning disable CS1591 // The names and meanings are those of tcp(7) and socket(7).
+    TCP_NODELAY,
+    TCP_CORK,
+    TCP_QUICKACK,
+    TCP_MAXSEG,
+    TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
+    TCP_KEEPCNT,
+    TCP_SYNCNT,
+    TCP_LINGER2,
+    TCP_USER_TIMEOUT,
+    TCP_WINDOW_CLAMP,
+
+    /// <summary>Index of the algorithm: see <see cref="TcpCongestion"/>.</summary>
+    TCP_CONGESTION,
+    SO_KEEPALIVE,
+    SO_SNDBUF,
+    SO_RCVBUF,
+
+    /// <summary>-1 off (the default), else the seconds that close lingers; 0 resets on close.</summary>
+    SO_LINGER,
+    SO_OOBINLINE,
+    IP_TTL,
+    IP_TOS,
+#pragma warning restore CS1591
+}
+
+/// <summary>Congestion-control algorithms.</summary>
+public enum TcpCongestion
+{
+    /// <summary>RFC 9438, the default.</summary>
+    Cubic,
+
+    /// <summary>RFC 5681 with RFC 6582.</summary>
+    Reno,
+}
+
+/// <summary>How to open a connection.</summary>
+public struct TcpOpenRequest
+{
+    /// <summary>The own end; an unspecified address is chosen by route, port 0 by RFC 6056.</summary>
+    public Endpoint Local;
+
+    /// <summary>The other end.</summary>
+    public Endpoint Remote;
+
+    /// <summary>SO_BINDTODEVICE: index of the only interface to use; 0 for any.</summary>
+    public int InterfaceIndex;
+
+    /// <summary>SO_SNDBUF in bytes of payload; 0 for net.ipv4.tcp_wmem and auto-tuning.</summary>
+    public int SendBufferBytes;
+
+    /// <summary>SO_RCVBUF in bytes of payload; 0 for net.ipv4.tcp_rmem and auto-tuning.</summary>
+    public int ReceiveBufferBytes;
+}
+
+/// <summary>How to listen.</summary>
+public struct TcpListenRequest
+{
+    /// <summary>Where; the unspecified address means every address (:: also IPv4, unless <see cref="Ipv6Only"/>).</summary>
+    public Endpoint Local;
+
+    /// <summary>listen(2)'s backlog; capped by net.core.somaxconn.</summary>
+    public int Backlog;
+
+    /// <summary>IPV6_V6ONLY.</summary>
+    public bool Ipv6Only;
+
+    /// <summary>SO_REUSEADDR.</summary>
+    public bool ReuseAddress;
+
+    /// <summary>SO_REUSEPORT.</summary>
+    public bool ReusePort;
+
+    /// <summary>SO_BINDTODEVICE.</summary>
+    public int InterfaceIndex;
+
+    /// <summary>SO_SNDBUF that accepted connections inherit; 0 for the default.</summary>
+    public int SendBufferBytes;
+
+    /// <summary>SO_RCVBUF that accepted connections inherit; 0 for the default.</summary>
+    public int ReceiveBufferBytes;
+}
+
+/// <summary>A SYN that nobody listens for, offered to a <see cref="ITcpForwarder"/>.</summary>
+public readonly record struct TcpForwardRequest(long Id, Endpoint Source, Endpoint Destination);
+
+/// <summary>What becomes of a forwarded SYN.</summary>
+public enum TcpForwardVerdict
+{
+    /// <summary>Answer with SYN-ACK; the connection becomes the forwarder's.</summary>
+    Accept,
+
+    /// <summary>Answer with RST: connection refused.</summary>
+    Reset,
+
+    /// <summary>Answer with ICMP host unreachable.</summary>
+    HostUnreachable,
+
+    /// <summary>Answer with ICMP network unreachable.</summary>
+    NetworkUnreachable,
+
+    /// <summary>Answer with ICMP "communication administratively prohibited".</summary>
+    Prohibited,
+
+    /// <summary>No answer: the opener times out by itself.</summary>
+    Drop,
+}
+
+/// <summary>Takes connections to addresses and ports that nobody listens on, as a transparent proxy does.</summary>
+public interface ITcpForwarder
+{
+    /// <summary>
+    /// A new SYN has arrived (its repetitions are absorbed). Return true to take it, and decide later by
+    /// <see cref="TcpLayer.CompleteForward"/>; false lets the stack answer as usual.
+    /// </summary>
+    bool OnConnectionRequest(in TcpForwardRequest request);
+}

@@ -1,0 +1,2 @@
+namespace Portico.Net;
+internal static class ChecksumOffload { }
