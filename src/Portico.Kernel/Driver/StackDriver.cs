@@ -1,0 +1,271 @@
+using System.Diagnostics;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>
+/// Runs an <see cref="Portico.Net.Engine"/> in real time. Whoever calls the engine does it inside a scope:
+/// <code>
+/// using (driver.Enter())
+/// {
+///     stack.Tcp.Send(...);
+/// }
+/// </code>
+/// Entering takes the lock and reads the clock once. Leaving delivers the packets that the call caused (with a work limit), flushes
+/// the links, tells the owners of sockets that became ready, releases the lock, and runs what was queued by
+/// <see cref="QueueAfter"/>. A thread of the driver's own waits for devices and for the next timer.
+/// </summary>
+public sealed class StackDriver : IDisposable
+{
+    /// <summary>Packets that one scope delivers before it leaves the rest to the driver's thread.</summary>
+    private const int ScopeWorkMax = 4096;
+
+    /// <summary>What <see cref="_sleepUntil"/> is while the thread is awake: no deadline is earlier, so nobody wakes it.</summary>
+    private const long Awake = long.MinValue;
+
+    private readonly Lock _lock = new();
+    private readonly IDriverEvents _events;
+    private readonly Thread _thread;
+    private readonly long _origin = Stopwatch.GetTimestamp();
+
+    // All of these belong to whoever holds the lock.
+    private int _depth;
+    private long _sleepUntil = Awake;
+    private IAfterScope[] _after = new IAfterScope[16];
+    private int _afterCount;
+    private IAfterScope[]? _spareAfter = new IAfterScope[16];
+    private bool _stopping;
+    private long _wakes;
+
+    /// <summary>Makes a driver for an engine, which it disposes at its own end, and starts its thread.</summary>
+    public StackDriver(Engine? engine = null, IDriverEvents? events = null)
+    {
+        Engine = engine ?? new Engine(new EngineOptions { Seed = SeedFromEntropy() });
+        _events = events ?? new ParkingEvents();
+        _thread = new Thread(Run) { IsBackground = true, Name = "portico driver" };
+        _thread.Start();
+    }
+
+    /// <summary>What it drives; to be touched only inside a scope.</summary>
+    public Engine Engine { get; }
+
+    /// <summary>How often a scope had to wake the driver's thread.</summary>
+    public long Wakes => Volatile.Read(ref _wakes);
+
+    /// <summary>Whether the calling thread is inside a scope.</summary>
+    public bool IsEntered => _lock.IsHeldByCurrentThread;
+
+    /// <summary>Takes the lock and tells the engine the time. Scopes nest: only the outermost one does work at its end.</summary>
+    public Scope Enter()
+    {
+        _lock.Enter();
+        if (_depth++ == 0)
+        {
+            Engine.EnterAt(ReadClock());
+        }
+
+        return new Scope(this);
+    }
+
+    /// <summary>
+    /// Inside a scope: has <paramref name="work"/> run once the lock is released, by the thread that leaves the outermost scope, in
+    /// the order of queuing. Allocates nothing.
+    /// </summary>
+    public void QueueAfter(IAfterScope work)
+    {
+        if (_afterCount == _after.Length)
+        {
+            Array.Resize(ref _after, _afterCount * 2);
+        }
+
+        _after[_afterCount++] = work;
+    }
+
+    /// <summary>A seed that nobody can guess.</summary>
+    public static ulong SeedFromEntropy()
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
+        return BitConverter.ToUInt64(bytes);
+    }
+
+    /// <summary>Stops the thread and gives the engine's memory back. No scope may be open or opened any more.</summary>
+    public void Dispose()
+    {
+        using (_lock.EnterScope())
+        {
+            if (_stopping)
+            {
+                return;
+            }
+
+            _stopping = true;
+        }
+
+        _events.Wake();
+        if (Thread.CurrentThread != _thread)
+        {
+            _thread.Join();
+        }
+
+        _events.Dispose();
+        Engine.Dispose();
+    }
+
+    private MonoTime ReadClock()
+    {
+        // On Linux a tick of Stopwatch is a nanosecond of CLOCK_MONOTONIC; the branch is folded away by the JIT.
+        long ticks = Stopwatch.GetTimestamp() - _origin;
+        return new MonoTime(Stopwatch.Frequency == 1_000_000_000 ? ticks : (long)(ticks * (1e9 / Stopwatch.Frequency)));
+    }
+
+    private void Leave()
+    {
+        if (_depth > 1)
+        {
+            _depth--;
+            _lock.Exit();
+            return;
+        }
+
+        IAfterScope[]? after = null;
+        int afterCount = 0;
+        bool wake = false;
+        try
+        {
+            // Flushes the links even where nothing is pending: the call itself may have transmitted.
+            Engine.RunPending(ScopeWorkMax);
+            long next = Engine.NextDeadline.Nanoseconds;
+            if (next <= Engine.Now.Nanoseconds)
+            {
+                next = Settle();
+            }
+
+            if (next < _sleepUntil)
+            {
+                _sleepUntil = Awake;
+                _wakes++;
+                wake = true;
+            }
+        }
+        finally
+        {
+            if (_afterCount != 0)
+            {
+                after = TakeAfter(out afterCount);
+            }
+
+            _depth = 0;
+            _lock.Exit();
+        }
+
+        if (wake)
+        {
+            _events.Wake();
+        }
+
+        if (after != null)
+        {
+            RunAfter(after, afterCount);
+        }
+    }
+
+    /// <summary>Tells owners, delivers what they cause in turn, and fires timers that are due, for a few rounds; returns the next deadline.</summary>
+    private long Settle()
+    {
+        for (int round = 0; round < 4; round++)
+        {
+            Engine.DispatchReady();
+            Engine.RunPending(ScopeWorkMax);
+            if (Engine.NextDeadline > Engine.Now)
+            {
+                break;
+            }
+
+            if (!Engine.HasPending)
+            {
+                Engine.Advance(Engine.Now);
+            }
+        }
+
+        return Engine.NextDeadline.Nanoseconds;
+    }
+
+    private IAfterScope[] TakeAfter(out int count)
+    {
+        IAfterScope[] taken = _after;
+        count = _afterCount;
+        _after = _spareAfter ?? new IAfterScope[16];
+        _spareAfter = null;
+        _afterCount = 0;
+        return taken;
+    }
+
+    private void RunAfter(IAfterScope[] work, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            work[i].RunAfterScope();
+        }
+
+        Array.Clear(work, 0, count);
+        // Whoever comes last leaves its array as the spare; a race loses one array to the collector and nothing else.
+        Volatile.Write(ref _spareAfter, work);
+    }
+
+    private void Run()
+    {
+        while (true)
+        {
+            IAfterScope[]? after = null;
+            int afterCount = 0;
+            Duration sleep;
+            _lock.Enter();
+            try
+            {
+                if (_stopping)
+                {
+                    return;
+                }
+
+                _sleepUntil = Awake;
+                _depth = 1;
+                Engine.Advance(ReadClock());
+                bool more = _events.Dispatch();
+                Engine.RunPending(int.MaxValue);
+                Engine.DispatchReady();
+                Engine.RunPending(int.MaxValue);
+                MonoTime next = Engine.NextDeadline;
+                sleep = more ? Duration.Zero : next == MonoTime.Never ? Duration.Infinite : Duration.Max(Duration.Zero, next - ReadClock());
+                _sleepUntil = sleep == Duration.Zero ? Awake : next.Nanoseconds;
+                if (_afterCount != 0)
+                {
+                    after = TakeAfter(out afterCount);
+                }
+            }
+            finally
+            {
+                _depth = 0;
+                _lock.Exit();
+            }
+
+            if (after != null)
+            {
+                RunAfter(after, afterCount);
+            }
+
+            _events.Wait(sleep);
+        }
+    }
+
+    /// <summary>The time inside the engine; dispose it to leave.</summary>
+    public readonly ref struct Scope
+    {
+        private readonly StackDriver _driver;
+
+        internal Scope(StackDriver driver) => _driver = driver;
+
+        /// <summary>Leaves the engine.</summary>
+        public void Dispose() => _driver.Leave();
+    }
+}
