@@ -75,8 +75,11 @@ public sealed class Engine : IDisposable
     /// <summary>Sets the time of the entry that begins. Time never goes back: an earlier reading is ignored.</summary>
     public void EnterAt(MonoTime now) => Now = MonoTime.Max(Now, now);
 
-    /// <summary>Tells the time, fires what has come due, and delivers what waits.</summary>
-    public void Advance(MonoTime now)
+    /// <summary>
+    /// Tells the time, fires what has come due, and delivers what waits, at most <paramref name="workLimit"/> packets. True if some
+    /// still wait.
+    /// </summary>
+    public bool Advance(MonoTime now, int workLimit = int.MaxValue)
     {
         EnterAt(now);
         while (_events.TryTakeDue(Now, out IScheduled? target, out long cookie))
@@ -85,7 +88,7 @@ public sealed class Engine : IDisposable
         }
 
         Timers.Expire(Now);
-        RunPending(int.MaxValue);
+        return RunPending(workLimit);
     }
 
     /// <summary>Delivers at most <paramref name="workLimit"/> waiting packets, then lets the links flush. True if some still wait.</summary>

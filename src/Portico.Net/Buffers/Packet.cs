@@ -85,6 +85,9 @@ public sealed unsafe class Packet
     /// <summary>Whether the link delivered it to a broadcast or multicast link-layer address.</summary>
     public bool IsLinkBroadcast { get; set; }
 
+    /// <summary>What a capture says about the packet.</summary>
+    public PacketNotes Notes { get; set; }
+
     /// <summary>All bytes: linear part and fragments.</summary>
     public int Length => _linearLength + _fragmentBytes;
 
@@ -136,6 +139,7 @@ public sealed unsafe class Packet
         Checksum = ChecksumState.Unverified;
         GsoSize = 0;
         IsLinkBroadcast = false;
+        Notes = PacketNotes.None;
         Next = null;
         Target = null;
     }

@@ -61,6 +61,7 @@ public sealed unsafe class PacketPool : IDisposable
         copy.GsoSize = packet.GsoSize;
         copy.Timestamp = packet.Timestamp;
         copy.IsLinkBroadcast = packet.IsLinkBroadcast;
+        copy.Notes = packet.Notes;
         return copy;
     }
 
