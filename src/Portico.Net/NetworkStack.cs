@@ -31,6 +31,9 @@ public sealed class NetworkStack
     /// <summary>The settings it was made with.</summary>
     public NetworkStackOptions Options { get; }
 
+    /// <summary>The ports that the stack picks by itself.</summary>
+    public LocalPortRange LocalPorts { get; } = new();
+
     /// <summary>Addresses, routes, ICMP, fragments.</summary>
     public IpLayer Ip { get; }
 
