@@ -1,0 +1,112 @@
+using System.Diagnostics;
+
+namespace Portico.Kernel;
+
+/// <summary>
+/// A thread that waits. It spins for about as long as waking a parked thread takes, so that a quick peer costs no system call, then
+/// parks. How long it spins follows success: a thread whose events come slowly soon stops burning its processor.
+/// </summary>
+internal sealed class BlockingWaiter : Waiter
+{
+    private const int Armed = 0;
+    private const int Signaled = 1;
+    private const int Parked = 2;
+    private const int SpinMicrosMin = 1;
+    private const int SpinMicrosMax = 50;
+
+    [ThreadStatic]
+    private static BlockingWaiter? t_cached;
+
+    private static readonly bool s_canSpin = Environment.ProcessorCount > 1;
+
+    private readonly ManualResetEventSlim _unparked = new(false, 0);
+    private int _state;
+    private int _spinMicros = SpinMicrosMax;
+
+    /// <summary>The calling thread's own waiter. A thread waits for one thing at a time.</summary>
+    public static BlockingWaiter Current => t_cached ??= new BlockingWaiter { IsExclusive = true };
+
+    /// <summary>Makes it ready to be notified again; under the lock.</summary>
+    public void Arm()
+    {
+        Volatile.Write(ref _state, Armed);
+        IsNotified = false;
+    }
+
+    /// <summary>Waits until woken or until the time (a <see cref="Stopwatch"/> timestamp) has come; true if woken.</summary>
+    public bool Wait(long deadlineTicks)
+    {
+        if (s_canSpin && Spin())
+        {
+            return true;
+        }
+
+        if (Volatile.Read(ref _state) == Signaled)
+        {
+            return true;
+        }
+
+        _unparked.Reset();
+        if (Interlocked.CompareExchange(ref _state, Parked, Armed) == Signaled)
+        {
+            return true;
+        }
+
+        while (true)
+        {
+            long left = deadlineTicks == long.MaxValue ? 0 : deadlineTicks - Stopwatch.GetTimestamp();
+            if (left < 0)
+            {
+                // Whoever signals at this moment has seen Parked or will see Armed; either way the answer is in the state.
+                return Interlocked.CompareExchange(ref _state, Armed, Parked) == Signaled;
+            }
+
+            int milliseconds = deadlineTicks == long.MaxValue ? -1 : (int)Math.Min(int.MaxValue, (left * 1000 / Stopwatch.Frequency) + 1);
+            _unparked.Wait(milliseconds);
+            if (Volatile.Read(ref _state) == Signaled)
+            {
+                return true;
+            }
+        }
+    }
+
+    /// <summary>Waits for a wake-up that is certain to come, because the notification has been given.</summary>
+    public void WaitForPendingWake()
+    {
+        SpinWait spinner = default;
+        while (Volatile.Read(ref _state) != Signaled)
+        {
+            spinner.SpinOnce();
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Wake()
+    {
+        if (Interlocked.Exchange(ref _state, Signaled) == Parked)
+        {
+            _unparked.Set();
+        }
+    }
+
+    private bool Spin()
+    {
+        long end = Stopwatch.GetTimestamp() + (_spinMicros * Stopwatch.Frequency / 1_000_000);
+        do
+        {
+            for (int i = 0; i < 16; i++)
+            {
+                if (Volatile.Read(ref _state) == Signaled)
+                {
+                    _spinMicros = Math.Min(SpinMicrosMax, _spinMicros + 5);
+                    return true;
+                }
+
+                Thread.SpinWait(1);
+            }
+        }
+        while (Stopwatch.GetTimestamp() < end);
+        _spinMicros = Math.Max(SpinMicrosMin, _spinMicros - (_spinMicros / 8) - 1);
+        return false;
+    }
+}

@@ -1,0 +1,133 @@
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>
+/// Who waits for one file, in order of arrival. The one mechanism under blocking calls, ValueTasks and, later, poll and epoll.
+/// Guarded by the lock of the <see cref="StackDriver"/>.
+/// </summary>
+internal struct WaitQueue
+{
+    private const SocketEvents ForEverybody = SocketEvents.Error | SocketEvents.HangUp;
+
+    private Waiter? _first;
+    private Waiter? _last;
+
+    public readonly bool IsEmpty => _first == null;
+
+    /// <summary>Whether somebody came first who will use up what the caller wants; a newcomer queues behind.</summary>
+    public readonly bool HasExclusive(SocketEvents interest)
+    {
+        for (Waiter? waiter = _first; waiter != null; waiter = waiter.Next)
+        {
+            if (waiter.IsExclusive && (waiter.Interest & interest) != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    public void Add(Waiter waiter)
+    {
+        waiter.IsQueued = true;
+        waiter.IsNotified = false;
+        waiter.Next = null;
+        waiter.Previous = _last;
+        if (_last == null)
+        {
+            _first = waiter;
+        }
+        else
+        {
+            _last.Next = waiter;
+        }
+
+        _last = waiter;
+    }
+
+    /// <summary>
+    /// Takes a waiter out. If it was exclusive, the next in line is told to look: what this one left would otherwise wait for an
+    /// event that has already been.
+    /// </summary>
+    public void Remove(Waiter waiter, StackDriver driver)
+    {
+        Unlink(waiter);
+        if (waiter.IsExclusive && _first != null)
+        {
+            NotifyFirst(waiter.Interest, driver);
+        }
+    }
+
+    /// <summary>Tells those whom the events concern.</summary>
+    public readonly void Notify(SocketEvents events, StackDriver driver)
+    {
+        bool everybody = (events & ForEverybody) != 0;
+        SocketEvents taken = SocketEvents.None;
+        for (Waiter? waiter = _first; waiter != null; waiter = waiter.Next)
+        {
+            SocketEvents wanted = waiter.Interest & events;
+            if (!everybody && (wanted == 0 || (waiter.IsExclusive && (wanted & ~taken) == 0)))
+            {
+                continue;
+            }
+
+            if (waiter.IsExclusive)
+            {
+                taken |= wanted;
+            }
+
+            Tell(waiter, driver);
+        }
+    }
+
+    /// <summary>Tells everyone: the file is being closed.</summary>
+    public readonly void NotifyAll(StackDriver driver) => Notify(ForEverybody, driver);
+
+    private readonly void NotifyFirst(SocketEvents interest, StackDriver driver)
+    {
+        for (Waiter? waiter = _first; waiter != null; waiter = waiter.Next)
+        {
+            if (waiter.IsExclusive && (waiter.Interest & interest) != 0)
+            {
+                Tell(waiter, driver);
+                return;
+            }
+        }
+    }
+
+    private static void Tell(Waiter waiter, StackDriver driver)
+    {
+        if (!waiter.IsNotified)
+        {
+            waiter.IsNotified = true;
+            driver.QueueAfter(waiter);
+        }
+    }
+
+    private void Unlink(Waiter waiter)
+    {
+        if (waiter.Previous == null)
+        {
+            _first = waiter.Next;
+        }
+        else
+        {
+            waiter.Previous.Next = waiter.Next;
+        }
+
+        if (waiter.Next == null)
+        {
+            _last = waiter.Previous;
+        }
+        else
+        {
+            waiter.Next.Previous = waiter.Previous;
+        }
+
+        waiter.Next = null;
+        waiter.Previous = null;
+        waiter.IsQueued = false;
+    }
+}

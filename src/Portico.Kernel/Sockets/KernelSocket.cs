@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>A call on a socket that can be made again when the socket was not ready.</summary>
+internal interface ISocketCall<TResult>
+{
+    /// <summary>Under the lock: makes the call; EAGAIN when the socket is not ready.</summary>
+    Errno TryPerform(out TResult result);
+}
+
+/// <summary>
+/// What all sockets share: the queue of those who wait for it, and the one way to make a call: try first, wait only where that says
+/// EAGAIN. Calls may be made by any thread; they are served in order, separately for the two directions.
+/// </summary>
+public abstract class KernelSocket : ISocketOwner, IDisposable
+{
+    internal WaitQueue Waiters;
+
+    private protected KernelSocket(StackDriver driver, NetworkStack stack)
+    {
+        Driver = driver;
+        Stack = stack;
+    }
+
+    /// <summary>Runs the stack and holds its lock.</summary>
+    public StackDriver Driver { get; }
+
+    /// <summary>The network namespace that the socket belongs to.</summary>
+    public NetworkStack Stack { get; }
+
+    /// <summary>
+    /// Whether asynchronous calls continue on the thread that made the socket ready, which spares a hop; the continuation must be
+    /// short and must not block. Off: on the ThreadPool.
+    /// </summary>
+    public bool InlineContinuations { get; set; }
+
+    /// <summary>How long a blocking receive or accept waits (SO_RCVTIMEO); EAGAIN after that.</summary>
+    public TimeSpan ReceiveTimeout { get; set; } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>How long a blocking send or connect waits (SO_SNDTIMEO); EAGAIN after that, EINPROGRESS from a connect.</summary>
+    public TimeSpan SendTimeout { get; set; } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>Whether the socket has been closed.</summary>
+    public bool IsClosed { get; private protected set; }
+
+    /// <inheritdoc/>
+    void ISocketOwner.OnReady(SocketEvents events) => Waiters.Notify(events, Driver);
+
+    /// <summary>What the socket is ready for, as poll(2) says.</summary>
+    public abstract SocketEvents Poll();
+
+    /// <summary>Closes the socket; calls that wait fail with EBADF.</summary>
+    public abstract void Close();
+
+    /// <summary>Closes the socket.</summary>
+    public void Dispose()
+    {
+        Close();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Makes a call once.</summary>
+    private protected Errno Try<TCall, TResult>(ref TCall call, SocketEvents interest, out TResult result)
+        where TCall : struct, ISocketCall<TResult>, allows ref struct
+    {
+        using (Driver.Enter())
+        {
+            return TryInScope(ref call, interest, out result);
+        }
+    }
+
+    /// <summary>Makes a call and blocks until it is done.</summary>
+    private protected Errno Block<TCall, TResult>(ref TCall call, SocketEvents interest, TimeSpan timeout, out TResult result)
+        where TCall : struct, ISocketCall<TResult>, allows ref struct
+    {
+        BlockingWaiter waiter;
+        using (Driver.Enter())
+        {
+            Errno error = TryInScope(ref call, interest, out result);
+            if (error != Errno.EAGAIN || timeout == TimeSpan.Zero)
+            {
+                return error;
+            }
+
+            waiter = BlockingWaiter.Current;
+            waiter.Arm();
+            waiter.Interest = interest;
+            Waiters.Add(waiter);
+        }
+
+        long deadline = timeout == Timeout.InfiniteTimeSpan
+            ? long.MaxValue
+            : Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
+        while (true)
+        {
+            bool woken = waiter.Wait(deadline);
+            bool wakeIsComing = false;
+            Errno error;
+            using (Driver.Enter())
+            {
+                error = call.TryPerform(out result);
+                if (error == Errno.EAGAIN && woken)
+                {
+                    waiter.Arm();
+                    continue;
+                }
+
+                wakeIsComing = waiter.IsNotified && !woken;
+                Waiters.Remove(waiter, Driver);
+            }
+
+            if (wakeIsComing)
+            {
+                waiter.WaitForPendingWake();
+            }
+
+            return error;
+        }
+    }
+
+    /// <summary>Under the lock: makes a call once, unless somebody who came first waits for the same.</summary>
+    private protected Errno TryInScope<TCall, TResult>(ref TCall call, SocketEvents interest, out TResult result)
+        where TCall : struct, ISocketCall<TResult>, allows ref struct
+    {
+        if (!Waiters.IsEmpty && Waiters.HasExclusive(interest))
+        {
+            result = default!;
+            return Errno.EAGAIN;
+        }
+
+        return call.TryPerform(out result);
+    }
+}

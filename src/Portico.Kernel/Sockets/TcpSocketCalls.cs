@@ -1,0 +1,133 @@
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>Waits for the outcome of a connect that is under way.</summary>
+internal readonly struct ConnectCall(TcpSocket socket) : ISocketCall<int>
+{
+    public Errno TryPerform(out int result)
+    {
+        result = 0;
+        Errno error = socket.CheckOpen();
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        SocketEvents events = socket.Stack.Tcp.Poll(socket.Handle);
+        if ((events & (SocketEvents.Error | SocketEvents.HangUp)) != 0)
+        {
+            error = socket.Stack.Tcp.TakeError(socket.Handle);
+            socket.GiveUpConnect();
+            return error == Errno.None ? Errno.ECONNABORTED : error;
+        }
+
+        return (events & SocketEvents.Writable) != 0 ? Errno.None : Errno.EAGAIN;
+    }
+}
+
+/// <summary>Receives what there is.</summary>
+internal readonly ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, TcpReceiveFlags flags) : ISocketCall<int>
+{
+    private readonly Span<byte> _buffer = buffer;
+
+    public Errno TryPerform(out int result)
+    {
+        result = 0;
+        Errno error = socket.CheckOpen();
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        if (_buffer.IsEmpty)
+        {
+            return (socket.Stack.Tcp.Poll(socket.Handle) & ~SocketEvents.Writable) == 0 ? Errno.EAGAIN : Errno.None;
+        }
+
+        return socket.Stack.Tcp.Receive(socket.Handle, _buffer, flags, out result);
+    }
+}
+
+/// <summary>Sends everything, however often it has to be called for that.</summary>
+internal ref struct SendCall(TcpSocket socket, ReadOnlySpan<byte> data, TcpSendFlags flags, int sent) : ISocketCall<int>
+{
+    private readonly ReadOnlySpan<byte> _data = data;
+
+    /// <summary>Bytes sent so far.</summary>
+    public int Sent = sent;
+
+    public Errno TryPerform(out int result)
+    {
+        Errno error = socket.CheckOpen();
+        while (error == Errno.None && Sent < _data.Length)
+        {
+            error = socket.Stack.Tcp.Send(socket.Handle, _data[Sent..], flags, out int taken);
+            Sent += taken;
+        }
+
+        result = Sent;
+        return error;
+    }
+}
+
+internal sealed class TcpConnectOperation(TcpSocket socket) : SocketOperation<int>(socket)
+{
+    private readonly TcpSocket _socket = socket;
+
+    protected override Errno TryPerform(out int result) => new ConnectCall(_socket).TryPerform(out result);
+
+    protected override bool FinishCancelled(out int result)
+    {
+        _socket.GiveUpConnect();
+        return base.FinishCancelled(out result);
+    }
+
+    protected override void Recycle()
+    {
+    }
+}
+
+internal sealed class TcpReceiveOperation(TcpSocket socket) : SocketOperation<int>(socket)
+{
+    private readonly TcpSocket _socket = socket;
+
+    public Memory<byte> Buffer;
+
+    protected override Errno TryPerform(out int result) => new ReceiveCall(_socket, Buffer.Span, TcpReceiveFlags.None).TryPerform(out result);
+
+    protected override void Recycle()
+    {
+        Buffer = default;
+        _socket.Recycle(this);
+    }
+}
+
+internal sealed class TcpSendOperation(TcpSocket socket) : SocketOperation<int>(socket)
+{
+    private readonly TcpSocket _socket = socket;
+
+    public ReadOnlyMemory<byte> Data;
+
+    public int Sent;
+
+    protected override Errno TryPerform(out int result)
+    {
+        SendCall call = new(_socket, Data.Span, TcpSendFlags.None, Sent);
+        Errno error = call.TryPerform(out result);
+        Sent = call.Sent;
+        return error;
+    }
+
+    protected override bool FinishCancelled(out int result)
+    {
+        result = Sent;
+        return Sent != 0;
+    }
+
+    protected override void Recycle()
+    {
+        Data = default;
+        _socket.Recycle(this);
+    }
+}
