@@ -42,6 +42,9 @@ public abstract class KernelSocket : ISocketOwner, IDisposable
     /// <summary>How long a blocking send or connect waits (SO_SNDTIMEO); EAGAIN after that, EINPROGRESS from a connect.</summary>
     public TimeSpan SendTimeout { get; set; } = Timeout.InfiniteTimeSpan;
 
+    /// <summary>Whether asynchronous calls fail with an <see cref="IOException"/> around the socket's exception, as a stream's must.</summary>
+    public bool FailsAsStream { get; set; }
+
     /// <summary>Whether the socket has been closed.</summary>
     public bool IsClosed { get; private protected set; }
 
@@ -53,6 +56,9 @@ public abstract class KernelSocket : ISocketOwner, IDisposable
 
     /// <summary>Closes the socket; calls that wait fail with EBADF.</summary>
     public abstract void Close();
+
+    /// <summary>What an asynchronous call throws for an error.</summary>
+    public Exception ToException(Errno error) => FailsAsStream ? error.ToIOException() : error.ToException();
 
     /// <summary>Closes the socket.</summary>
     public void Dispose()

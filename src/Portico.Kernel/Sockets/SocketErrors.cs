@@ -9,6 +9,13 @@ public static class SocketErrors
     /// <summary>The exception for an error.</summary>
     public static SocketException ToException(this Errno error) => new((int)ToSocketError(error));
 
+    /// <summary>The exception for an error of a stream, as from <see cref="NetworkStream"/>.</summary>
+    public static IOException ToIOException(this Errno error)
+    {
+        SocketException inner = ToException(error);
+        return new IOException(inner.Message, inner);
+    }
+
     /// <summary>Throws unless the call succeeded.</summary>
     public static void ThrowIfError(this Errno error)
     {

@@ -94,7 +94,7 @@ internal abstract class SocketOperation<TResult>(KernelSocket socket) : Waiter, 
         }
         else if (error != Errno.None)
         {
-            _core.SetException(error.ToException());
+            _core.SetException(socket.ToException(error));
         }
         else
         {

@@ -66,7 +66,7 @@ public sealed class TcpListenerSocket : KernelSocket
             {
                 return error == Errno.None
                     ? new ValueTask<TcpSocket?>(accepted)
-                    : ValueTask.FromException<TcpSocket?>(error.ToException());
+                    : ValueTask.FromException<TcpSocket?>(ToException(error));
             }
 
             operation = Interlocked.Exchange(ref _cachedAccept, null) ?? new TcpAcceptOperation(this);

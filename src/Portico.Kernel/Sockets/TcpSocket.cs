@@ -119,7 +119,7 @@ public sealed class TcpSocket : KernelSocket
 
             if (error != Errno.EAGAIN)
             {
-                return error == Errno.None ? default : ValueTask.FromException(error.ToException());
+                return error == Errno.None ? default : ValueTask.FromException(ToException(error));
             }
 
             operation = new TcpConnectOperation(this);
@@ -164,7 +164,7 @@ public sealed class TcpSocket : KernelSocket
             Errno error = TryInScope(ref call, SocketEvents.Readable, out int received);
             if (error != Errno.EAGAIN)
             {
-                return error == Errno.None ? new ValueTask<int>(received) : ValueTask.FromException<int>(error.ToException());
+                return error == Errno.None ? new ValueTask<int>(received) : ValueTask.FromException<int>(ToException(error));
             }
 
             operation = Interlocked.Exchange(ref _cachedReceive, null) ?? new TcpReceiveOperation(this);
@@ -203,26 +203,55 @@ public sealed class TcpSocket : KernelSocket
             return ValueTask.FromCanceled<int>(cancellation);
         }
 
+        Errno error = StartSend(data, isStream: false, cancellation, out int sent, out TcpSendOperation? operation, out short version);
+        return operation != null ? new ValueTask<int>(operation, version)
+            : error == Errno.None ? new ValueTask<int>(sent)
+            : ValueTask.FromException<int>(ToException(error));
+    }
+
+    /// <summary>Sends everything, or fails. How much of it went out before a failure or a cancellation is not known.</summary>
+    public ValueTask SendAllAsync(ReadOnlyMemory<byte> data, CancellationToken cancellation = default)
+    {
+        if (cancellation.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellation);
+        }
+
+        Errno error = StartSend(data, isStream: true, cancellation, out _, out TcpSendOperation? operation, out short version);
+        return operation != null ? new ValueTask(operation, version)
+            : error == Errno.None ? default
+            : ValueTask.FromException(ToException(error));
+    }
+
+    private Errno StartSend(
+        ReadOnlyMemory<byte> data,
+        bool isStream,
+        CancellationToken cancellation,
+        out int sent,
+        out TcpSendOperation? operation,
+        out short version)
+    {
         SendCall call = new(this, data.Span, TcpSendFlags.None, 0);
-        TcpSendOperation operation;
-        short version;
         using (Driver.Enter())
         {
-            Errno error = TryInScope(ref call, SocketEvents.Writable, out int sent);
+            Errno error = TryInScope(ref call, SocketEvents.Writable, out sent);
             if (error != Errno.EAGAIN)
             {
-                return error == Errno.None ? new ValueTask<int>(sent) : ValueTask.FromException<int>(error.ToException());
+                operation = null;
+                version = 0;
+                return error;
             }
 
             operation = Interlocked.Exchange(ref _cachedSend, null) ?? new TcpSendOperation(this);
             operation.Data = data;
             operation.Sent = call.Sent;
+            operation.IsStream = isStream;
             version = operation.Prepare(SocketEvents.Writable);
             Waiters.Add(operation);
         }
 
         operation.Register(cancellation);
-        return new ValueTask<int>(operation, version);
+        return Errno.None;
     }
 
     /// <summary>Ends one or both directions. Errors: ENOTCONN.</summary>

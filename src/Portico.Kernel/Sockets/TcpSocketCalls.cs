@@ -111,6 +111,9 @@ internal sealed class TcpSendOperation(TcpSocket socket) : SocketOperation<int>(
 
     public int Sent;
 
+    /// <summary>Whether the caller is a stream, to which a part of a write is nothing.</summary>
+    public bool IsStream;
+
     protected override Errno TryPerform(out int result)
     {
         SendCall call = new(_socket, Data.Span, TcpSendFlags.None, Sent);
@@ -122,7 +125,7 @@ internal sealed class TcpSendOperation(TcpSocket socket) : SocketOperation<int>(
     protected override bool FinishCancelled(out int result)
     {
         result = Sent;
-        return Sent != 0;
+        return Sent != 0 && !IsStream;
     }
 
     protected override void Recycle()
