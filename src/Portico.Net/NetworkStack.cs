@@ -5,6 +5,9 @@ public sealed class NetworkStackOptions
 {
     /// <summary>The name that shows in traces and captures.</summary>
     public string Name { get; init; } = "portico";
+
+    /// <summary>What the interface lo sends through, of kind <see cref="LinkKind.Ip"/>; null for a plain loopback inside the stack.</summary>
+    public ILink? LoopbackLink { get; init; }
 }
 
 /// <summary>
@@ -15,14 +18,19 @@ public sealed class NetworkStack
 {
     private readonly List<NetworkInterface> _interfaces = [];
 
-    /// <summary>Makes a stack without interfaces.</summary>
+    /// <summary>Makes a stack that has only the interface lo (index 1), as a new network namespace in Linux.</summary>
     public NetworkStack(Engine engine, NetworkStackOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(engine);
         Engine = engine;
         Options = options ?? new NetworkStackOptions();
         Ip = new IpLayer(this);
+        Icmp = new IcmpLayer(this);
         Udp = new UdpLayer(this);
         Tcp = new TcpLayer(this);
+        Loopback = AddInterface("lo", Options.LoopbackLink ?? new LoopbackLink(engine));
+        Loopback.AddAddress(new IpPrefix(IpAddress.LoopbackIpv4, 8));
+        Loopback.AddAddress(new IpPrefix(IpAddress.LoopbackIpv6, 128));
     }
 
     /// <summary>The clock, buffers and timers that the stack lives on.</summary>
@@ -34,8 +42,11 @@ public sealed class NetworkStack
     /// <summary>The ports that the stack picks by itself.</summary>
     public LocalPortRange LocalPorts { get; } = new();
 
-    /// <summary>Addresses, routes, ICMP, fragments.</summary>
+    /// <summary>Addresses, routes, fragments, forwarding.</summary>
     public IpLayer Ip { get; }
+
+    /// <summary>ICMP and ICMPv6: errors and echo.</summary>
+    public IcmpLayer Icmp { get; }
 
     /// <summary>Datagrams.</summary>
     public UdpLayer Udp { get; }
@@ -43,14 +54,30 @@ public sealed class NetworkStack
     /// <summary>Connections.</summary>
     public TcpLayer Tcp { get; }
 
-    /// <summary>The interfaces, in the order of their indexes.</summary>
+    /// <summary>The interface lo: what the stack sends to its own addresses.</summary>
+    public NetworkInterface Loopback { get; }
+
+    /// <summary>The interfaces, in the order of their indexes; lo is the first.</summary>
     public IReadOnlyList<NetworkInterface> Interfaces => _interfaces;
 
-    /// <summary>Adds an interface over a link, which from now on belongs to this stack.</summary>
+    /// <summary>Adds an interface over a link, which from now on belongs to this stack. It is up and has no address.</summary>
     public NetworkInterface AddInterface(string name, ILink link)
     {
-        NetworkInterface added = new(this, name, _interfaces.Count + 1, link);
+        ArgumentNullException.ThrowIfNull(link);
+        NetworkInterface added = new(this, name, Ip.NextInterfaceIndex, link);
         _interfaces.Add(added);
+        Ip.AddInterface(added);
         return added;
+    }
+
+    /// <summary>Takes an interface away, with its addresses and routes. What still comes in on its link is dropped.</summary>
+    public void RemoveInterface(NetworkInterface removed)
+    {
+        ArgumentNullException.ThrowIfNull(removed);
+        if (_interfaces.Remove(removed))
+        {
+            removed.Dismantle();
+            Ip.RemoveInterface(removed);
+        }
     }
 }

@@ -60,6 +60,12 @@ internal struct RouteCache
     /// <summary>Whether the destination is one of the stack's own addresses or a loopback address.</summary>
     public bool IsLocal;
 
+    /// <summary>Whether the destination is the limited broadcast address or that of a network that the host is on (SO_BROADCAST).</summary>
+    public bool IsBroadcast;
+
+    /// <summary>Whether the destination is a group.</summary>
+    public bool IsMulticast;
+
     /// <summary>The neighbour to hand packets to; equals the destination when it is on the link.</summary>
     public IpAddress NextHop;
 }
@@ -81,6 +87,9 @@ internal struct IpSend
 
     /// <summary>The flow label for IPv6; 0 for none.</summary>
     public uint FlowLabel;
+
+    /// <summary>IP_MULTICAST_LOOP off: members on this host get no copy of a packet to a group.</summary>
+    public bool NoMulticastLoop;
 }
 
 /// <summary>What an ICMP error said about a packet that this host sent, in terms that both families share.</summary>

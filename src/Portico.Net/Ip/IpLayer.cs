@@ -1,14 +1,62 @@
 namespace Portico.Net;
 
-/// <summary>STUB: owned by the ip helper.</summary>
-public sealed class IpLayer
+/// <summary>
+/// IP of one stack, both versions (read first: RFC 791, 1122 3, 8200). This file holds its state and what the transports ask of it;
+/// input, output, fragments and forwarding are in the other parts.
+/// </summary>
+public sealed partial class IpLayer
 {
+    internal const int Ipv4MtuMin = 68;
+    internal const int Ipv6MtuMin = 1280;
+    internal const int Ipv4HeaderBytes = 20;
+    internal const int Ipv6HeaderBytes = 40;
+    internal const int PacketBytesMax = 65_535;
+
     private readonly NetworkStack _stack;
+    private readonly Dictionary<IpAddress, LocalAddress> _localAddresses = [];
+    private NetworkInterface?[] _interfaces = new NetworkInterface?[8];
+    private int _acceptsAnyCount;
 
-    internal IpLayer(NetworkStack stack) => _stack = stack;
+    internal IpLayer(NetworkStack stack)
+    {
+        _stack = stack;
+        Routes = new RouteTable(this);
+        PathMtus = new PathMtuTable(this, stack.Engine);
+    }
 
-    /// <summary>Bumped whenever a cached route may be wrong.</summary>
+    /// <summary>What an address means to this host.</summary>
+    private enum LocalKind : byte
+    {
+        None,
+        Unicast,
+        Broadcast,
+    }
+
+    private readonly record struct LocalAddress(LocalKind Kind, ushort InterfaceIndex);
+
+    /// <summary>Settings, changeable at any time.</summary>
+    public IpOptions Options { get; } = new();
+
+    /// <summary>The routes.</summary>
+    public RouteTable Routes { get; }
+
+    internal PathMtuTable PathMtus { get; }
+
+    /// <summary>Counters of IPv4 (Ip, IpExt).</summary>
+    public MibTable<IpCounter> Ipv4Counters { get; } = new();
+
+    /// <summary>Counters of IPv6 (Ip6).</summary>
+    public MibTable<IpCounter> Ipv6Counters { get; } = new();
+
+    /// <summary>Bumped whenever a cached route may be wrong. Never 0.</summary>
     internal uint RouteGeneration { get; private set; } = 1;
+
+    internal int NextInterfaceIndex { get; private set; } = 1;
+
+    internal void BumpRouteGeneration() => RouteGeneration = RouteGeneration == uint.MaxValue ? 1 : RouteGeneration + 1;
+
+    /// <summary>The interface with that index; null if there is none (any more).</summary>
+    internal NetworkInterface? InterfaceAt(int index) => (uint)index < (uint)_interfaces.Length ? _interfaces[index] : null;
 
     /// <summary>
     /// Finds the way to <paramref name="destination"/>: the longest matching prefix (through <paramref name="interfaceIndex"/> only,
@@ -17,27 +65,163 @@ public sealed class IpLayer
     internal Errno FindRoute(in IpAddress source, in IpAddress destination, int interfaceIndex, out RouteCache route)
     {
         route = default;
-        return Errno.ENETUNREACH;
+        if (!source.IsUnspecified && !IsLocalAddress(source) && !(source.IsMulticast && IsMember(source)))
+        {
+            return Errno.EINVAL;
+        }
+
+        route.Generation = RouteGeneration;
+        route.NextHop = destination;
+        if (IsOwnUnicast(destination))
+        {
+            NetworkInterface loopback = _stack.Loopback;
+            route.IsLocal = true;
+            route.InterfaceIndex = (ushort)loopback.Index;
+            route.PathMtu = loopback.Mtu;
+            return loopback.IsUp ? Errno.None : Errno.ENETUNREACH;
+        }
+
+        if (destination.IsUnspecified)
+        {
+            return Errno.ENETUNREACH;
+        }
+
+        NetworkInterface? bound = null;
+        if (interfaceIndex != 0)
+        {
+            bound = InterfaceAt(interfaceIndex);
+            if (bound is not { IsUp: true })
+            {
+                return bound == null ? Errno.ENODEV : Errno.ENETDOWN;
+            }
+        }
+
+        route.IsMulticast = destination.IsMulticast;
+        route.IsBroadcast = destination.IsLimitedBroadcast || IsSubnetBroadcast(destination);
+        bool isGroup = route.IsMulticast || destination.IsLimitedBroadcast;
+        if (isGroup && bound != null)
+        {
+            return Complete(ref route, bound, destination, 0);
+        }
+
+        Route? found = Routes.Lookup(destination, interfaceIndex);
+        if (found == null)
+        {
+            // Groups and link-local destinations need no route where only one link can be meant.
+            NetworkInterface? fallback = bound ?? (isGroup || destination.IsLinkLocal ? FirstRealInterface(destination) : null);
+            return fallback == null ? Errno.ENETUNREACH : Complete(ref route, fallback, destination, 0);
+        }
+
+        if (found.Kind != RouteKind.Unicast)
+        {
+            return found.Kind switch
+            {
+                RouteKind.Blackhole => Errno.EINVAL,
+                RouteKind.Prohibit => Errno.EACCES,
+                _ => Errno.EHOSTUNREACH,
+            };
+        }
+
+        if (!isGroup && !found.Gateway.IsUnspecified)
+        {
+            route.NextHop = found.Gateway;
+        }
+
+        return Complete(ref route, InterfaceAt(found.InterfaceIndex)!, destination, found.Mtu);
     }
 
-    /// <summary>Chooses a source address for a destination (RFC 6724 section 5), once the route is known.</summary>
-    internal Errno SelectSource(in RouteCache route, in IpAddress destination, out IpAddress source)
+    private Errno Complete(ref RouteCache route, NetworkInterface output, in IpAddress destination, int routeMtu)
     {
-        source = default;
-        return Errno.EADDRNOTAVAIL;
+        int mtu = routeMtu > 0 ? Math.Min(routeMtu, output.Mtu) : output.Mtu;
+        if (!destination.IsIpv4 && mtu < Ipv6MtuMin)
+        {
+            return Errno.ENETUNREACH;
+        }
+
+        route.InterfaceIndex = (ushort)output.Index;
+        route.PathMtu = PathMtus.Limit(destination, mtu);
+        return Errno.None;
     }
 
-    /// <summary>
-    /// Pushes the IP header in front of the packet (whose linear part begins with the transport header at
-    /// <see cref="Packet.TransportOffset"/>) and sends it, fragmenting or segmenting where the link needs it. Takes ownership.
-    /// The caller has checked that the route is current.
-    /// </summary>
-    internal Errno Send(Packet packet, in RouteCache route, in IpSend send)
+    private NetworkInterface? FirstRealInterface(in IpAddress destination)
     {
-        packet.Release();
-        return Errno.ENETUNREACH;
+        foreach (NetworkInterface candidate in _stack.Interfaces)
+        {
+            if (candidate is { IsLoopback: false, IsUp: true } && (destination.IsIpv4 ? !destination.IsMulticast : true))
+            {
+                return candidate;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Whether the address is one of the stack's own (or loopback, or any address where an interface accepts all).</summary>
-    internal bool IsLocalAddress(in IpAddress address) => false;
+    internal bool IsLocalAddress(in IpAddress address) =>
+        IsOwnUnicast(address) || (_acceptsAnyCount > 0 && !address.IsMulticast && !address.IsLimitedBroadcast);
+
+    /// <summary>Whether the address is the stack's own: assigned and usable, or loopback.</summary>
+    internal bool IsOwnUnicast(in IpAddress address) =>
+        (_localAddresses.TryGetValue(address, out LocalAddress local) && local.Kind == LocalKind.Unicast) || address.IsLoopback;
+
+    /// <summary>Whether the address is the directed broadcast address of a network that an interface is on.</summary>
+    internal bool IsSubnetBroadcast(in IpAddress address) =>
+        _localAddresses.TryGetValue(address, out LocalAddress local) && local.Kind == LocalKind.Broadcast;
+
+    internal void AddInterface(NetworkInterface added)
+    {
+        if (added.Index == _interfaces.Length)
+        {
+            Array.Resize(ref _interfaces, added.Index * 2);
+        }
+
+        _interfaces[added.Index] = added;
+        NextInterfaceIndex++;
+        BumpRouteGeneration();
+    }
+
+    internal void RemoveInterface(NetworkInterface removed)
+    {
+        _interfaces[removed.Index] = null;
+        RebuildLocalAddresses();
+    }
+
+    internal void ChangeAcceptsAny(bool before, bool after)
+    {
+        _acceptsAnyCount += (after ? 1 : 0) - (before ? 1 : 0);
+        BumpRouteGeneration();
+    }
+
+    /// <summary>
+    /// Brings the table of own addresses up to date. Addresses change seldom, so it is made anew: an address on two interfaces, or one
+    /// network's broadcast address that is another's host address, then needs no special care.
+    /// </summary>
+    internal void RebuildLocalAddresses()
+    {
+        _localAddresses.Clear();
+        foreach (NetworkInterface owner in _stack.Interfaces)
+        {
+            foreach (InterfaceAddress own in owner.Addresses)
+            {
+                if (own.IsUsable)
+                {
+                    _localAddresses[own.Address] = new LocalAddress(LocalKind.Unicast, (ushort)owner.Index);
+                }
+            }
+        }
+
+        foreach (NetworkInterface owner in _stack.Interfaces)
+        {
+            foreach (InterfaceAddress own in owner.Addresses)
+            {
+                IpAddress broadcast = own.Prefix.Broadcast;
+                if (own.IsUsable && !owner.IsLoopback && own.Address.IsIpv4 && !broadcast.IsUnspecified)
+                {
+                    _localAddresses.TryAdd(broadcast, new LocalAddress(LocalKind.Broadcast, (ushort)owner.Index));
+                }
+            }
+        }
+
+        BumpRouteGeneration();
+    }
 }

@@ -1,14 +1,29 @@
 namespace Portico.Net;
 
-/// <summary>STUB: owned by the ip helper. A network interface of a stack: a link with addresses.</summary>
+/// <summary>A network interface of a stack: a link with addresses.</summary>
 public sealed class NetworkInterface : ILinkClient
 {
+    private readonly List<InterfaceAddress> _addresses = [];
+    private readonly LinkFeatures _features;
+    private int _mtu;
+    private bool _isUp = true;
+    private bool _acceptsAnyAddress;
+
+    // The last destination and source that the full checks let through on this interface, valid for one route generation.
+    private IpAddress _goodDestination;
+    private IpAddress _goodSource;
+    private uint _goodDestinationGeneration;
+    private uint _goodSourceGeneration;
+
     internal NetworkInterface(NetworkStack stack, string name, int index, ILink link)
     {
         Stack = stack;
         Name = name;
         Index = index;
         Link = link;
+        _mtu = Math.Max(link.Mtu, IpLayer.Ipv4MtuMin);
+        _features = link.Features;
+        IsLoopback = index == 1;
         link.Attach(this);
     }
 
@@ -18,21 +33,238 @@ public sealed class NetworkInterface : ILinkClient
     /// <summary>Its name, as in <c>ip link</c>.</summary>
     public string Name { get; }
 
-    /// <summary>Its index, from 1; stays the same for its life.</summary>
+    /// <summary>Its index; stays the same for its life and is not used again. lo has 1.</summary>
     public int Index { get; }
 
     /// <summary>What it sends through.</summary>
     public ILink Link { get; }
 
-    /// <summary>The largest IP packet; at most the link's.</summary>
-    public int Mtu => Link.Mtu;
+    /// <summary>Whether this is lo.</summary>
+    public bool IsLoopback { get; }
+
+    /// <summary>What its link does for it.</summary>
+    internal LinkFeatures Features => _features;
+
+    /// <summary>The largest IP packet; never above the link's, at least 68.</summary>
+    public int Mtu
+    {
+        get => _mtu;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, IpLayer.Ipv4MtuMin);
+            _mtu = Math.Min(value, Link.Mtu);
+            Stack.Ip.BumpRouteGeneration();
+        }
+    }
+
+    /// <summary>Whether it sends and receives (IFF_UP).</summary>
+    public bool IsUp
+    {
+        get => _isUp;
+        set
+        {
+            _isUp = value;
+            Stack.Ip.BumpRouteGeneration();
+        }
+    }
 
     /// <summary>
     /// Takes packets for any destination address as its own, and lets sockets send from any source, as a gateway's interface does
     /// that answers for the whole internet (<c>portico run</c>).
     /// </summary>
-    public bool AcceptsAnyAddress { get; set; }
+    public bool AcceptsAnyAddress
+    {
+        get => _acceptsAnyAddress;
+        set
+        {
+            Stack.Ip.ChangeAcceptsAny(_acceptsAnyAddress, value);
+            _acceptsAnyAddress = value;
+        }
+    }
+
+    /// <summary>Its addresses, in the order in which they were added.</summary>
+    public IReadOnlyList<InterfaceAddress> Addresses => _addresses;
+
+    /// <summary>
+    /// Gives the interface an address, usable at once, and a route to the network of the prefix. Errors: EEXIST, EINVAL for an address
+    /// that no host can have (multicast, unspecified, broadcast).
+    /// </summary>
+    public Errno AddAddress(IpPrefix prefix) => AddAddress(prefix, AddressState.Preferred, true, out _);
+
+    internal Errno AddAddress(IpPrefix prefix, AddressState state, bool addPrefixRoute, out InterfaceAddress? added)
+    {
+        added = null;
+        IpAddress address = prefix.Address;
+        if (address.IsMulticast || address.IsUnspecified || address.IsLimitedBroadcast || prefix.Length < 0
+            || prefix.Length > (address.IsIpv4 ? 32 : 128))
+        {
+            return Errno.EINVAL;
+        }
+
+        if (FindAddress(address) != null)
+        {
+            return Errno.EEXIST;
+        }
+
+        bool hasRoute = addPrefixRoute && !IsLoopback && prefix.Length < (address.IsIpv4 ? 32 : 128);
+        added = new InterfaceAddress(this, prefix) { State = state, HasPrefixRoute = hasRoute };
+        _addresses.Add(added);
+        if (hasRoute)
+        {
+            Stack.Ip.Routes.Add(ConnectedRoute(added));
+        }
+
+        Stack.Ip.RebuildLocalAddresses();
+        return Errno.None;
+    }
+
+    /// <summary>Takes an address away, with its connected route unless another address needs that. Errors: EADDRNOTAVAIL.</summary>
+    public Errno RemoveAddress(IpAddress address)
+    {
+        InterfaceAddress? removed = FindAddress(address);
+        if (removed == null)
+        {
+            return Errno.EADDRNOTAVAIL;
+        }
+
+        _addresses.Remove(removed);
+        if (removed.HasPrefixRoute && !HasPrefixRoute(removed.Prefix.Network))
+        {
+            Stack.Ip.Routes.Remove(ConnectedRoute(removed));
+        }
+
+        Stack.Ip.RebuildLocalAddresses();
+        return Errno.None;
+    }
+
+    /// <summary>The interface's own record of an address; null if it does not have it.</summary>
+    public InterfaceAddress? FindAddress(IpAddress address)
+    {
+        foreach (InterfaceAddress own in _addresses)
+        {
+            if (own.Address == address)
+            {
+                return own;
+            }
+        }
+
+        return null;
+    }
+
+    internal void SetAddressState(InterfaceAddress address, AddressState state)
+    {
+        address.State = state;
+        Stack.Ip.RebuildLocalAddresses();
+    }
 
     /// <inheritdoc/>
-    public void HandleFrame(Packet packet) => packet.Release();
+    public void HandleFrame(Packet packet)
+    {
+        ArgumentNullException.ThrowIfNull(packet);
+        if (!_isUp)
+        {
+            Stack.Ip.Ipv4Counters[IpCounter.DropInterfaceDown]++;
+            packet.Release();
+            return;
+        }
+
+        if ((_features & LinkFeatures.ReceiveChecksumVerified) != 0 && packet.Checksum == ChecksumState.Unverified)
+        {
+            packet.Checksum = ChecksumState.Verified;
+        }
+
+        if (Link.Kind == LinkKind.Ip)
+        {
+            HandleIpPacket(packet);
+        }
+        else
+        {
+            HandleEthernetFrame(packet);
+        }
+    }
+
+    /// <summary>Sends a packet that begins with its IP header to a neighbour on the link. Takes ownership.</summary>
+    internal void TransmitTo(Packet packet, in IpAddress nextHop)
+    {
+        if (Link.Kind == LinkKind.Ip)
+        {
+            Link.Transmit(packet);
+            return;
+        }
+
+        TransmitEthernet(packet, nextHop);
+    }
+
+    internal bool IsGoodDestination(in IpAddress destination, uint generation) =>
+        _goodDestinationGeneration == generation && _goodDestination == destination;
+
+    internal void RememberGoodDestination(in IpAddress destination, uint generation)
+    {
+        _goodDestination = destination;
+        _goodDestinationGeneration = generation;
+    }
+
+    internal bool IsGoodSource(in IpAddress source, uint generation) => _goodSourceGeneration == generation && _goodSource == source;
+
+    internal void RememberGoodSource(in IpAddress source, uint generation)
+    {
+        _goodSource = source;
+        _goodSourceGeneration = generation;
+    }
+
+    internal void Dismantle()
+    {
+        _isUp = false;
+        AcceptsAnyAddress = false;
+        _addresses.Clear();
+        Stack.Ip.Routes.RemoveWhere(route => route.InterfaceIndex == Index);
+    }
+
+    private void HandleIpPacket(Packet packet)
+    {
+        if (!packet.EnsureLinear(1))
+        {
+            Stack.Ip.DropBadHeader(packet, Stack.Ip.Ipv4Counters);
+            return;
+        }
+
+        int version = packet.Linear[0] >> 4;
+        if (version == 4)
+        {
+            Stack.Ip.HandleIpv4(packet, this);
+        }
+        else if (version == 6)
+        {
+            Stack.Ip.HandleIpv6(packet, this);
+        }
+        else
+        {
+            Stack.Ip.DropBadHeader(packet, Stack.Ip.Ipv4Counters);
+        }
+    }
+
+    private void HandleEthernetFrame(Packet packet) => packet.Release();
+
+    private void TransmitEthernet(Packet packet, in IpAddress nextHop) => packet.Release();
+
+    private Route ConnectedRoute(InterfaceAddress address) => new()
+    {
+        Destination = address.Prefix.Network,
+        InterfaceIndex = Index,
+        Metric = address.Address.IsIpv4 ? 0 : 256,
+        IsConnected = true,
+    };
+
+    private bool HasPrefixRoute(IpPrefix network)
+    {
+        foreach (InterfaceAddress own in _addresses)
+        {
+            if (own.HasPrefixRoute && own.Prefix.Network == network)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 }

@@ -1,0 +1,19 @@
+namespace Portico.Net;
+
+/// <summary>ICMP and ICMPv6 of one stack.</summary>
+public sealed partial class IcmpLayer
+{
+    private readonly NetworkStack _stack;
+
+    internal IcmpLayer(NetworkStack stack) => _stack = stack;
+
+    /// <summary>
+    /// Reports an error about a packet that came in (its IP header is still at <see cref="Packet.NetworkOffset"/>) to whoever sent it, where the
+    /// rules and the rate limits allow that. The packet stays the caller's.
+    /// </summary>
+    internal void SendError(Packet offending, in IpInfo info, IcmpErrorKind kind, int parameter = 0)
+    {
+    }
+
+    internal void HandleMessage(Packet packet, in IpInfo info) => packet.Release();
+}
