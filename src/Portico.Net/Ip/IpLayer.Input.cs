@@ -195,6 +195,13 @@ public sealed unsafe partial class IpLayer
             return;
         }
 
+        if (isIpv4 && info.Protocol == IpProtocol.Igmp)
+        {
+            mib[IpCounter.InDelivers]++;
+            MulticastMembership.HandleIgmp(packet, info);
+            return;
+        }
+
         mib[IpCounter.InUnknownProtos]++;
         _stack.Icmp.SendError(packet, info, IcmpErrorKind.ProtocolUnreachable);
         packet.Release();

@@ -11,10 +11,20 @@ public sealed unsafe partial class IpLayer
     private void Forward(Packet packet, in IpInfo info, MibTable<IpCounter> mib) =>
         Drop(packet, mib, IpCounter.InAddrErrors, IpCounter.DropNotForUs);
 
-    private bool IsMember(in IpAddress group) => false;
+    private bool IsMember(in IpAddress group)
+    {
+        foreach (NetworkInterface candidate in _stack.Interfaces)
+        {
+            if (candidate.Multicast.IsMember(group))
+            {
+                return true;
+            }
+        }
 
-    private bool IsMemberOn(NetworkInterface input, in IpAddress group) =>
-        group.IsIpv4 ? group.Ipv4Value == 0xE000_0001 : group.High == 0xFF02_0000_0000_0000 && group.Low == 1;
+        return false;
+    }
+
+    private static bool IsMemberOn(NetworkInterface input, in IpAddress group) => input.Multicast.IsMember(group);
 
     private void LoopBackGroupPacket(Packet packet, NetworkInterface output, in RouteCache route, in IpSend send)
     {

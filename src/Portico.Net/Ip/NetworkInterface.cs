@@ -24,6 +24,7 @@ public sealed class NetworkInterface : ILinkClient
         _mtu = Math.Max(link.Mtu, IpLayer.Ipv4MtuMin);
         _features = link.Features;
         IsLoopback = index == 1;
+        Multicast = new MulticastMembership(this);
         link.Attach(this);
     }
 
@@ -81,6 +82,9 @@ public sealed class NetworkInterface : ILinkClient
             _acceptsAnyAddress = value;
         }
     }
+
+    /// <summary>The groups that it is a member of.</summary>
+    public MulticastMembership Multicast { get; }
 
     /// <summary>Its addresses, in the order in which they were added.</summary>
     public IReadOnlyList<InterfaceAddress> Addresses => _addresses;

@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace Portico.Net;
 
 // The ports of connections: picked by RFC 6056, and shared by flows whose 4-tuples differ.
@@ -116,23 +114,12 @@ internal sealed partial class PortTable
 
     private ulong HashFlow(in IpAddress local, in Endpoint remote)
     {
-        PortHash hash = new(_key0, _key1);
-        hash.Add(local.High);
-        hash.Add(local.Low);
-        hash.Add(remote.Address.High);
-        hash.Add(remote.Address.Low);
-        hash.Add(((ulong)(_engine.Now.Nanoseconds / ShuffleNanoseconds) << 16) | remote.Port);
-        return hash.Finish();
+        ulong period = (ulong)(_engine.Now.Nanoseconds / ShuffleNanoseconds);
+        return SipHash.HashFlow24(_key, local, remote.Address, 0, remote.Port, period);
     }
 
-    private int Bucket(in IpAddress address, ushort port)
-    {
-        PortHash hash = new(_key1, _key0);
-        hash.Add(address.High);
-        hash.Add(address.Low);
-        hash.Add(port);
-        return (int)hash.Finish() & (_buckets.Length - 1);
-    }
+    private int Bucket(in IpAddress address, ushort port) =>
+        (int)SipHash.HashFlow(_key, address, address, port, 0) & (_buckets.Length - 1);
 
     private void GrowBuckets()
     {
@@ -162,54 +149,5 @@ internal sealed partial class PortTable
 
         link = _records[index].HashNext;
         _hashedCount--;
-    }
-}
-
-/// <summary>SipHash-2-4 (Aumasson and Bernstein, 2012) over whole 64-bit words.</summary>
-internal struct PortHash
-{
-    private ulong _v0, _v1, _v2, _v3;
-    private int _words;
-
-    public PortHash(ulong key0, ulong key1)
-    {
-        _v0 = key0 ^ 0x736F6D6570736575;
-        _v1 = key1 ^ 0x646F72616E646F6D;
-        _v2 = key0 ^ 0x6C7967656E657261;
-        _v3 = key1 ^ 0x7465646279746573;
-    }
-
-    public void Add(ulong word)
-    {
-        _v3 ^= word;
-        Round();
-        Round();
-        _v0 ^= word;
-        _words++;
-    }
-
-    public ulong Finish()
-    {
-        Add((ulong)(_words * 8) << 56);
-        _v2 ^= 0xFF;
-        Round();
-        Round();
-        Round();
-        Round();
-        return _v0 ^ _v1 ^ _v2 ^ _v3;
-    }
-
-    private void Round()
-    {
-        _v0 += _v1;
-        _v1 = BitOperations.RotateLeft(_v1, 13) ^ _v0;
-        _v0 = BitOperations.RotateLeft(_v0, 32);
-        _v2 += _v3;
-        _v3 = BitOperations.RotateLeft(_v3, 16) ^ _v2;
-        _v0 += _v3;
-        _v3 = BitOperations.RotateLeft(_v3, 21) ^ _v0;
-        _v2 += _v1;
-        _v1 = BitOperations.RotateLeft(_v1, 17) ^ _v2;
-        _v2 = BitOperations.RotateLeft(_v2, 32);
     }
 }

@@ -39,8 +39,7 @@ internal sealed partial class PortTable
     private readonly Engine _engine;
     private readonly LocalPortRange _range;
     private readonly PortRules _rules;
-    private readonly ulong _key0;
-    private readonly ulong _key1;
+    private readonly SipKey _key;
     private readonly int[]?[] _pages = new int[]?[65536 / PageSize];
     private readonly ulong[] _used = new ulong[65536 / 64];
     private Record[] _records = new Record[16];
@@ -53,8 +52,7 @@ internal sealed partial class PortTable
         _engine = engine;
         _range = range;
         _rules = rules;
-        _key0 = engine.Random.NextUInt64();
-        _key1 = engine.Random.NextUInt64();
+        _key = SipKey.From(engine.Random);
     }
 
     /// <summary>Records in use: bound sockets, and groups of connections with the same local end.</summary>

@@ -3,6 +3,9 @@ namespace Portico.Net;
 /// <summary>STUB: owned by the udp helper.</summary>
 public sealed class UdpLayer
 {
+    internal const byte MtuDiscoverDont = 0;
+    internal const byte MtuDiscoverWant = 1;
+
     private readonly NetworkStack _stack;
 
     internal UdpLayer(NetworkStack stack) => _stack = stack;
