@@ -1,0 +1,224 @@
+using System.Runtime.CompilerServices;
+
+namespace Portico.Net;
+
+/// <summary>What an algorithm is told besides acknowledgments.</summary>
+internal enum CongestionEvent
+{
+    /// <summary>The first transmission when nothing was in flight.</summary>
+    TransmitStart,
+
+    /// <summary>The window was reduced after the connection had been idle (RFC 2861).</summary>
+    WindowRestart,
+
+    /// <summary>A window reduction has ended.</summary>
+    CompleteCwr,
+
+    /// <summary>The retransmission timer has fired.</summary>
+    Loss,
+}
+
+/// <summary>What an algorithm remembers of a connection; the fields are <see cref="Cubic"/>'s (Reno needs none). In the TCB: 60 bytes.</summary>
+internal struct CongestionState
+{
+    /// <summary>Acknowledged packets for each packet of growth.</summary>
+    public uint GrowthInterval;
+
+    /// <summary>The window before the last reduction (W_max), lowered by fast convergence.</summary>
+    public uint WMax;
+
+    public uint LastCwnd;
+
+    /// <summary>When the growth was last computed; milliseconds, as are all times here unless named otherwise.</summary>
+    public uint LastTime;
+
+    /// <summary>The window at the plateau of the cubic function.</summary>
+    public uint OriginPoint;
+
+    /// <summary>Time from the start of the epoch to the plateau in 1/1024 s (K).</summary>
+    public uint K;
+
+    public uint DelayMinMicros;
+
+    /// <summary>When this stage of congestion avoidance began (t_epoch); 0 before it does.</summary>
+    public uint EpochStart;
+
+    /// <summary>Packets acknowledged since <see cref="WEst"/> grew last.</summary>
+    public uint AckCount;
+
+    /// <summary>What Reno's window would be (W_est).</summary>
+    public uint WEst;
+
+    public uint RoundStartMicros;
+    public uint RoundEndSeq;
+    public uint LastAckMicros;
+    public uint CurrentRttMicros;
+    public byte SampleCount;
+
+    /// <summary>Whether HyStart has found the end of this slow start.</summary>
+    public bool ExitFound;
+}
+
+/// <summary>What a connection tells its algorithm, and the windows that the algorithm sets. Windows count packets, as in Linux.</summary>
+internal struct CongestionContext
+{
+    public const uint SsThreshInfinite = 0x7FFF_FFFF;
+
+    public uint Cwnd;
+    public uint SsThresh;
+
+    /// <summary>Packets acknowledged towards the next packet of linear growth.</summary>
+    public uint CwndCount;
+
+    public uint CwndClamp;
+
+    /// <summary>The window before the reduction that may be undone.</summary>
+    public uint PriorCwnd;
+
+    /// <summary>Packets that this acknowledgment newly acknowledges.</summary>
+    public uint Acked;
+
+    public uint Mss;
+    public int SrttMicros;
+    public int MinRttMicros;
+
+    /// <summary>Whether the window, not the application or the peer, was what limited the sender.</summary>
+    public bool IsCwndLimited;
+
+    /// <summary>Whether segments are paced: an acknowledgment train then takes twice as long.</summary>
+    public bool IsPaced;
+
+    public MonoTime Now;
+
+    /// <summary>When data was last sent; for <see cref="CongestionEvent.TransmitStart"/>.</summary>
+    public MonoTime LastSent;
+
+    public uint PacketsInFlight;
+    public uint SndUna;
+    public uint SndNxt;
+
+    public readonly bool InSlowStart => Cwnd < SsThresh;
+
+    /// <summary>
+    /// Exponential growth up to the threshold by what was acknowledged (RFC 3465 without its limit, as Linux does it). Returns what is
+    /// left for congestion avoidance.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public uint SlowStart(uint acked)
+    {
+        uint cwnd = Math.Min(Cwnd + acked, SsThresh);
+        uint left = acked - (cwnd - Cwnd);
+        Cwnd = Math.Min(cwnd, CwndClamp);
+        return left;
+    }
+
+    /// <summary>Linear growth: a packet for each <paramref name="interval"/> packets acknowledged.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void IncreaseAdditively(uint interval, uint acked)
+    {
+        // Credits that an earlier, larger interval let pile up count for one packet.
+        if (CwndCount >= interval)
+        {
+            CwndCount = 0;
+            Cwnd++;
+        }
+
+        CwndCount += acked;
+        if (CwndCount >= interval)
+        {
+            uint growth = CwndCount / interval;
+            CwndCount -= growth * interval;
+            Cwnd += growth;
+        }
+
+        Cwnd = Math.Min(Cwnd, CwndClamp);
+    }
+}
+
+/// <summary>A congestion-control algorithm, without any state of its own.</summary>
+internal interface ICongestionControl
+{
+    static abstract void Initialize(ref CongestionState state, ref CongestionContext context);
+
+    /// <summary>The threshold after a loss or a congestion mark.</summary>
+    static abstract uint SsThresh(ref CongestionState state, ref CongestionContext context);
+
+    /// <summary>Grows the window for <see cref="CongestionContext.Acked"/> packets.</summary>
+    static abstract void CongestionAvoid(ref CongestionState state, ref CongestionContext context);
+
+    /// <summary>An acknowledgment with a round-trip sample; negative if it has none.</summary>
+    static abstract void OnPacketsAcked(ref CongestionState state, ref CongestionContext context, int rttMicros);
+
+    /// <summary>The window to return to when a reduction turns out to have been unnecessary.</summary>
+    static abstract uint UndoCwnd(ref CongestionState state, ref CongestionContext context);
+
+    static abstract void OnCwndEvent(ref CongestionState state, ref CongestionContext context, CongestionEvent what);
+}
+
+/// <summary>Calls the algorithm that a connection uses.</summary>
+internal static class Congestion
+{
+    public static void Initialize(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context)
+    {
+        switch (algorithm)
+        {
+            case TcpCongestion.Reno:
+                Reno.Initialize(ref state, ref context);
+                break;
+            default:
+                Cubic.Initialize(ref state, ref context);
+                break;
+        }
+    }
+
+    public static uint SsThresh(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context) => algorithm switch
+    {
+        TcpCongestion.Reno => Reno.SsThresh(ref state, ref context),
+        _ => Cubic.SsThresh(ref state, ref context),
+    };
+
+    public static void CongestionAvoid(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context)
+    {
+        switch (algorithm)
+        {
+            case TcpCongestion.Reno:
+                Reno.CongestionAvoid(ref state, ref context);
+                break;
+            default:
+                Cubic.CongestionAvoid(ref state, ref context);
+                break;
+        }
+    }
+
+    public static void OnPacketsAcked(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context, int rttMicros)
+    {
+        switch (algorithm)
+        {
+            case TcpCongestion.Reno:
+                Reno.OnPacketsAcked(ref state, ref context, rttMicros);
+                break;
+            default:
+                Cubic.OnPacketsAcked(ref state, ref context, rttMicros);
+                break;
+        }
+    }
+
+    public static uint UndoCwnd(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context) => algorithm switch
+    {
+        TcpCongestion.Reno => Reno.UndoCwnd(ref state, ref context),
+        _ => Cubic.UndoCwnd(ref state, ref context),
+    };
+
+    public static void OnCwndEvent(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context, CongestionEvent what)
+    {
+        switch (algorithm)
+        {
+            case TcpCongestion.Reno:
+                Reno.OnCwndEvent(ref state, ref context, what);
+                break;
+            default:
+                Cubic.OnCwndEvent(ref state, ref context, what);
+                break;
+        }
+    }
+}
