@@ -114,7 +114,8 @@ public readonly ref struct IcmpHeader
 
     /// <summary>Whether messages of this type quote a packet.</summary>
     public static bool IsErrorType(byte type) =>
-        type is IcmpType.DestinationUnreachable or IcmpType.SourceQuench or IcmpType.Redirect or IcmpType.TimeExceeded or IcmpType.ParameterProblem;
+        type is IcmpType.DestinationUnreachable or IcmpType.SourceQuench or IcmpType.Redirect or IcmpType.TimeExceeded
+            or IcmpType.ParameterProblem;
 
     /// <summary>Views the header; false where there are fewer than 8 bytes.</summary>
     public static bool TryParse(ReadOnlySpan<byte> bytes, out IcmpHeader header)

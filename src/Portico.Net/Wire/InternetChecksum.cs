@@ -75,7 +75,9 @@ public static class InternetChecksum
         ulong tail = ToNetwork(((ulong)(uint)length << 32) | (byte)protocol);
         return source.IsIpv4
             ? Add(tail, ToNetwork(((ulong)source.Ipv4Value << 32) | destination.Ipv4Value))
-            : Add(Add(Add(tail, ToNetwork(source.High)), ToNetwork(source.Low)), Add(ToNetwork(destination.High), ToNetwork(destination.Low)));
+            : Add(
+                Add(Add(tail, ToNetwork(source.High)), ToNetwork(source.Low)),
+                Add(ToNetwork(destination.High), ToNetwork(destination.Low)));
     }
 
     /// <summary>

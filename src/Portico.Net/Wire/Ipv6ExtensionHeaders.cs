@@ -20,7 +20,7 @@ public enum Ipv6WalkOutcome
     /// <summary>The packet is dropped silently: malformed, an option says so, or over a limit.</summary>
     Discard,
 
-    /// <summary>The headers go on behind the bytes given: <see cref="Ipv6Walk.BytesNeeded"/> are needed, or the packet is truncated.</summary>
+    /// <summary>The headers go on behind the bytes given: <see cref="Ipv6Walk.BytesNeeded"/> are needed.</summary>
     NeedMore,
 }
 
@@ -49,7 +49,9 @@ public struct Ipv6Walk
     /// <summary>Where the transport or fragment header begins.</summary>
     public int Offset;
 
-    /// <summary>Where the next-header field is that names it: the pointer of "unrecognised next header", and what reassembly rewrites.</summary>
+    /// <summary>
+    /// Where the next-header field is that names it: the pointer of "unrecognised next header", and what reassembly rewrites.
+    /// </summary>
     public int NextHeaderOffset;
 
     /// <summary>Whether an atomic fragment's header was passed (RFC 6946): the packet is a whole datagram.</summary>

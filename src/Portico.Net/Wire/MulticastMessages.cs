@@ -185,7 +185,8 @@ public static class MulticastReport
             message, isIpv4 ? IgmpType.MembershipReportV3 : Icmpv6Type.MulticastListenerReportV2, 0, (ushort)recordCount);
 
     /// <summary>Writes a group record and returns its bytes.</summary>
-    public static int WriteRecord(Span<byte> record, MulticastRecordType type, in IpAddress group, ReadOnlySpan<IpAddress> sources = default)
+    public static int WriteRecord(
+        Span<byte> record, MulticastRecordType type, in IpAddress group, ReadOnlySpan<IpAddress> sources = default)
     {
         record[0] = (byte)type;
         record[1] = 0;

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace Portico.Net;
 
-/// <summary>One block of a SACK option (RFC 2018 3): the bytes from <see cref="Left"/> up to but not including <see cref="Right"/>.</summary>
+/// <summary>A block of a SACK option (RFC 2018 3): the bytes from <see cref="Left"/> up to but not including <see cref="Right"/>.</summary>
 public struct SackBlock
 {
 #pragma warning disable CS1591 // The names are the RFC's.
