@@ -33,10 +33,6 @@ internal static unsafe partial class LibC
     public const int SOCK_CLOEXEC = 0x80000;
     public const int SOCK_NONBLOCK = 0x800;
 
-    public const nuint MS_BIND = 0x1000;
-    public const nuint MS_REC = 0x4000;
-    public const nuint MS_PRIVATE = 0x4_0000;
-
     [StructLayout(LayoutKind.Sequential)]
     internal struct IoVector
     {

@@ -1,0 +1,92 @@
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Linux;
+
+/// <summary>
+/// A command on the caller's terminal, in the namespaces of the thread that starts it. It is killed when that thread or this
+/// process ends.
+/// </summary>
+public sealed unsafe class CommandProcess
+{
+    private CommandProcess(int id) => Id = id;
+
+    /// <summary>Its process id.</summary>
+    public int Id { get; }
+
+    /// <summary>
+    /// Starts a command, found by <see cref="CommandPath.Find"/>, with this process's environment and terminal. An ordinary user's
+    /// command gets none of the capabilities that this process has in its user namespace. By the thread that later waits for it.
+    /// </summary>
+    public static CommandProcess Start(string path, IReadOnlyList<string> commandLine)
+    {
+        // setpriv(1) sets the death signal, which only the process itself can set, between fork and exec.
+        string? setpriv = CommandPath.Find("setpriv", out _);
+        bool isRoot = LibC.EffectiveUserId() == 0;
+        List<string> vector = [];
+        if (setpriv != null)
+        {
+            vector.AddRange([setpriv, "--pdeathsig", "KILL"]);
+            if (!isRoot)
+            {
+                vector.AddRange(["--ambient-caps", "-all", "--inh-caps", "-all"]);
+            }
+
+            vector.AddRange(["--", path]);
+        }
+        else
+        {
+            vector.Add(commandLine[0]);
+            LibC.ProcessControl(LibC.PR_CAP_AMBIENT, LibC.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+        }
+
+        for (int i = 1; i < commandLine.Count; i++)
+        {
+            vector.Add(commandLine[i]);
+        }
+
+        using StringVector native = new(vector);
+
+        // posix_spawnattr_t has 336 bytes in glibc and musl. The runtime ignores SIGPIPE, and what is ignored would stay so.
+        byte* attributes = stackalloc byte[1024];
+        byte* signals = stackalloc byte[128];
+        new Span<byte>(signals, 128).Clear();
+        LibC.SpawnAttributesInit(attributes);
+        LibC.SpawnAttributesSetMask(attributes, signals);
+        signals[1] = 1 << (13 - 1 - 8);
+        LibC.SpawnAttributesSetDefaultSignals(attributes, signals);
+        LibC.SpawnAttributesSetFlags(attributes, LibC.POSIX_SPAWN_SETSIGDEF | LibC.POSIX_SPAWN_SETSIGMASK);
+        int id;
+        int error = LibC.PosixSpawn(&id, setpriv ?? path, null, attributes, native.Pointer, LibC.EnvironmentBlock);
+        LibC.SpawnAttributesDestroy(attributes);
+        return error == 0 ? new CommandProcess(id) : throw LinuxException.From(path, (Errno)error);
+    }
+
+    /// <summary>Waits for its end: its exit status, or 128 and the number of the signal that ended it, as shells say it.</summary>
+    public int Wait()
+    {
+        int status;
+        while (LibC.WaitPid(Id, &status, 0) < 0)
+        {
+            if ((Errno)Marshal.GetLastPInvokeError() != Errno.EINTR)
+            {
+                throw LinuxException.Last("waitpid");
+            }
+        }
+
+        int signal = status & 0x7F;
+        return signal == 0 ? (status >> 8) & 0xFF : 128 + signal;
+    }
+
+    /// <summary>Sends a signal by its number.</summary>
+    public void Signal(int number) => LibC.Kill(Id, number);
+
+    /// <summary>
+    /// Whether the terminal sends its signals (interrupt, quit) to this process's group, so that the command has got them already.
+    /// </summary>
+    public static bool SharesTerminalSignals()
+    {
+        int group = LibC.ProcessGroup();
+        return LibC.TerminalGroup(0) == group || LibC.TerminalGroup(1) == group || LibC.TerminalGroup(2) == group;
+    }
+}

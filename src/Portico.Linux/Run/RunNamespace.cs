@@ -1,0 +1,156 @@
+using Portico.Net;
+
+namespace Portico.Linux;
+
+/// <summary>What the command of <c>portico run</c> finds as its network.</summary>
+public sealed class RunNamespaceOptions
+{
+    /// <summary>The device's name inside.</summary>
+    public string DeviceName { get; init; } = "portico0";
+
+    /// <summary>The device's MTU.</summary>
+    public int Mtu { get; init; } = 65_520;
+
+    /// <summary>Whether super-segments and unfinished checksums may pass.</summary>
+    public bool Offloads { get; init; } = true;
+
+    /// <summary>The command's addresses, with the prefixes of its network.</summary>
+    public required IReadOnlyList<IpPrefix> Addresses { get; init; }
+
+    /// <summary>The default gateways, one per family at most.</summary>
+    public required IReadOnlyList<IpAddress> Gateways { get; init; }
+
+    /// <summary>Files of the command's own, by the path that they cover.</summary>
+    public required IReadOnlyList<(string Path, string Content)> Files { get; init; }
+}
+
+/// <summary>New network and mount namespaces for one command, whose only interface besides lo is a TUN device.</summary>
+public sealed class RunNamespace : IDisposable
+{
+    private readonly NetworkNamespace _namespace;
+    private readonly RunNamespaceOptions _options;
+
+    /// <summary>Makes the namespaces and the device, and configures the kernel's side of it.</summary>
+    public RunNamespace(RunNamespaceOptions options)
+    {
+        _options = options;
+        try
+        {
+            _namespace = new NetworkNamespace(mounts: true);
+        }
+        catch (LinuxException e) when (e.Error == Errno.EPERM)
+        {
+            throw new LinuxException($"cannot make a network namespace: {UserNamespace.RefusalReason()}", e.Error);
+        }
+
+        try
+        {
+            Device = _namespace.Invoke(Configure);
+        }
+        catch
+        {
+            _namespace.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The device.</summary>
+    public TunDevice Device { get; }
+
+    /// <summary>Whether the device has IPv6 addresses; a kernel may lack the protocol.</summary>
+    public bool HasIpv6 { get; private set; }
+
+    /// <summary>Starts the command inside.</summary>
+    public CommandProcess Start(string path, IReadOnlyList<string> commandLine) =>
+        _namespace.Invoke(() => CommandProcess.Start(path, commandLine));
+
+    /// <summary>Waits for the command, on the thread that started it.</summary>
+    public int WaitFor(CommandProcess command) => _namespace.Invoke(command.Wait);
+
+    private TunDevice Configure()
+    {
+        TunDevice device = TunDevice.Create(new TunOptions { Name = _options.DeviceName, Mtu = _options.Mtu, Offloads = _options.Offloads });
+        try
+        {
+            using RtNetlink netlink = new();
+            netlink.SetUp(RtNetlink.IndexOf("lo"));
+            int index = RtNetlink.IndexOf(device.Name);
+            netlink.SetUp(index, _options.Mtu);
+            foreach (IpPrefix address in _options.Addresses)
+            {
+                AddFamily(netlink, index, address);
+            }
+
+            CoverFiles();
+            return device;
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+    }
+
+    private void AddFamily(RtNetlink netlink, int index, IpPrefix address)
+    {
+        bool isIpv4 = address.Address.IsIpv4;
+        try
+        {
+            netlink.AddAddress(index, address);
+        }
+        catch (LinuxException) when (!isIpv4)
+        {
+            return;
+        }
+
+        HasIpv6 |= !isIpv4;
+        foreach (IpAddress gateway in _options.Gateways)
+        {
+            if (gateway.IsIpv4 == isIpv4)
+            {
+                netlink.AddRoute(index, new IpPrefix(isIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6, 0), gateway);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Writes the files to a tmpfs that nobody else sees, and binds each over the path that it covers. The tmpfs is taken off again
+    /// and lives on in the bound files, so that nothing is ever written to the host's file system.
+    /// </summary>
+    private void CoverFiles()
+    {
+        const string Place = "/tmp";
+        if (LibC.Mount("portico", Place, "tmpfs", 0, "size=1m,mode=755") != 0)
+        {
+            throw LinuxException.Last("mount tmpfs");
+        }
+
+        for (int i = 0; i < _options.Files.Count; i++)
+        {
+            (string path, string content) = _options.Files[i];
+            if (!File.Exists(path))
+            {
+                continue;
+            }
+
+            string file = $"{Place}/{i}";
+            File.WriteAllText(file, content);
+            if (LibC.Mount(file, path, null, LibC.MS_BIND, null) != 0)
+            {
+                throw LinuxException.Last($"mount over {path}");
+            }
+        }
+
+        if (LibC.Unmount(Place, LibC.MNT_DETACH) != 0)
+        {
+            throw LinuxException.Last("umount");
+        }
+    }
+
+    /// <summary>Closes the device and ends the thread; a command that still runs is killed.</summary>
+    public void Dispose()
+    {
+        Device.Dispose();
+        _namespace.Dispose();
+    }
+}

@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Linux;
+
+/// <summary>
+/// How an ordinary user comes to make network namespaces: the whole process runs in a user namespace of its own, in which it has all
+/// capabilities and its own user id. It stays in the host's network, and what belongs to the host's namespaces stays out of its
+/// reach. The kernel lets only a single-threaded process enter one, so that util-linux's unshare(1) does it before the runtime starts.
+/// </summary>
+public static unsafe class UserNamespace
+{
+    private const int CAP_SYS_ADMIN = 21;
+    private const uint LINUX_CAPABILITY_VERSION_3 = 0x2008_0522;
+
+    /// <summary>Whether this process may make network and mount namespaces.</summary>
+    public static bool HasSystemAdministration
+    {
+        get
+        {
+            uint* header = stackalloc uint[2] { LINUX_CAPABILITY_VERSION_3, 0 };
+            uint* data = stackalloc uint[6];
+            return LibC.CapabilitiesGet(header, data) == 0 && (data[0] & (1U << CAP_SYS_ADMIN)) != 0;
+        }
+    }
+
+    /// <summary>
+    /// Replaces this process by itself, with other arguments, in a user namespace. Returns only by an exception, whose message says
+    /// in one line what stands in the way.
+    /// </summary>
+    public static void Reenter(IReadOnlyList<string> arguments)
+    {
+        if (Obstacle() is string obstacle)
+        {
+            throw new LinuxException(obstacle, Errno.EPERM);
+        }
+
+        string unshare = CommandPath.Find("unshare", out _)
+            ?? throw new LinuxException("unshare(1) is missing: install util-linux, or run as root", Errno.ENOENT);
+        List<string> vector = [unshare, "--user", "--map-current-user", "--keep-caps", "--"];
+        string process = Environment.ProcessPath!;
+        vector.Add(process);
+        string assembly = Environment.GetCommandLineArgs()[0];
+        if (assembly.EndsWith(".dll", StringComparison.Ordinal))
+        {
+            vector.Add(assembly);
+        }
+
+        vector.AddRange(arguments);
+        using StringVector native = new(vector);
+        LibC.Execute(unshare, native.Pointer, LibC.EnvironmentBlock);
+        throw LinuxException.Last(unshare);
+    }
+
+    /// <summary>What keeps ordinary users from user namespaces on this machine, as far as it can be seen; null for nothing.</summary>
+    public static string? Obstacle()
+    {
+        if (Read("/proc/sys/kernel/unprivileged_userns_clone") == "0")
+        {
+            return "user namespaces are not allowed for ordinary users: sysctl -w kernel.unprivileged_userns_clone=1 (as root), or run as root";
+        }
+
+        if (Read("/proc/sys/user/max_user_namespaces") == "0")
+        {
+            return "user namespaces are switched off: sysctl -w user.max_user_namespaces=15000 (as root), or run as root";
+        }
+
+        if (!File.Exists("/proc/self/ns/user"))
+        {
+            return "the kernel has no user namespaces (CONFIG_USER_NS): run as root";
+        }
+
+        return null;
+    }
+
+    /// <summary>Why a namespace was refused although this process is in a user namespace of its own, in one line.</summary>
+    internal static string RefusalReason() =>
+        Read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1"
+            ? "AppArmor restricts user namespaces: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (as root), or run as root"
+            : Obstacle() ?? "CAP_SYS_ADMIN is missing: run as root, or in a container that allows user namespaces (seccomp, --privileged)";
+
+    private static string? Read(string path)
+    {
+        try
+        {
+            return File.Exists(path) ? File.ReadAllText(path).Trim() : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}
