@@ -1,0 +1,59 @@
+namespace Portico.Net;
+
+/// <summary>A point at which packets are recorded: one interface of a capture file.</summary>
+public sealed class CaptureTap
+{
+    private readonly Engine _engine;
+    private readonly int _interfaceId;
+
+    /// <summary>Adds an interface of that name to the capture.</summary>
+    public CaptureTap(Engine engine, PcapngWriter writer, string name, LinkKind kind)
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        ArgumentNullException.ThrowIfNull(writer);
+        _engine = engine;
+        Writer = writer;
+        _interfaceId = writer.AddInterface(name, kind);
+    }
+
+    /// <summary>Where it writes.</summary>
+    public PcapngWriter Writer { get; }
+
+    /// <summary>Whether packets are recorded at the moment.</summary>
+    public bool IsEnabled { get; set; } = true;
+
+    /// <summary>Packets that could not be recorded for want of memory to complete their checksum in.</summary>
+    public long MemoryDrops { get; private set; }
+
+    /// <summary>
+    /// Records a packet, which stays its owner's and as it is: a transport checksum that is yet to be filled in is filled in on a
+    /// copy. A super-segment is recorded as the one packet that it travels as.
+    /// </summary>
+    public void Record(Packet packet, bool isInbound, PacketNotes notes = PacketNotes.None)
+    {
+        ArgumentNullException.ThrowIfNull(packet);
+        if (!IsEnabled)
+        {
+            return;
+        }
+
+        PcapngDirection direction = isInbound ? PcapngDirection.Inbound : PcapngDirection.Outbound;
+        notes |= packet.Notes;
+        if (packet.Checksum != ChecksumState.Partial)
+        {
+            Writer.Write(_interfaceId, _engine.Now, packet, direction, notes);
+            return;
+        }
+
+        Packet? copy = _engine.Packets.Clone(packet);
+        if (copy == null)
+        {
+            MemoryDrops++;
+            return;
+        }
+
+        ChecksumOffload.Complete(copy);
+        Writer.Write(_interfaceId, _engine.Now, copy, direction, notes);
+        copy.Release();
+    }
+}
