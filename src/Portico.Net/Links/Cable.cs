@@ -142,6 +142,11 @@ public sealed class CableEnd : ILink
 
     private void PutOnWire(Packet packet)
     {
+        if (packet.GsoSize > 0)
+        {
+            return;
+        }
+
         if (packet.Checksum == ChecksumState.Partial)
         {
             ChecksumOffload.Complete(packet);

@@ -52,6 +52,7 @@ public sealed class CaptureTap
             return;
         }
 
+        copy.GsoSize = 0;
         ChecksumOffload.Complete(copy);
         Writer.Write(_interfaceId, _engine.Now, copy, direction, notes);
         copy.Release();

@@ -187,7 +187,7 @@ public sealed class Switch
                 return;
             }
 
-            if (frame.Checksum == ChecksumState.Partial && (link.Features & LinkFeatures.ChecksumOffload) == 0)
+            if (frame.GsoSize == 0 && frame.Checksum == ChecksumState.Partial && (link.Features & LinkFeatures.ChecksumOffload) == 0)
             {
                 ChecksumOffload.Complete(frame);
             }
