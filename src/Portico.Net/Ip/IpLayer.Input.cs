@@ -49,7 +49,7 @@ public sealed unsafe partial class IpLayer
             header = packet.LinearPointer;
         }
 
-        if ((input.Features & LinkFeatures.ReceiveChecksumVerified) == 0 && !IsIpv4ChecksumRight(header, headerLength))
+        if (packet.Checksum == ChecksumState.Unverified && !IsIpv4ChecksumRight(header, headerLength))
         {
             mib[IpCounter.InCsumErrors]++;
             mib[IpCounter.InHdrErrors]++;

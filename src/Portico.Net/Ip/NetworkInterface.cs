@@ -172,11 +172,6 @@ public sealed class NetworkInterface : ILinkClient
             return;
         }
 
-        if ((_features & LinkFeatures.ReceiveChecksumVerified) != 0 && packet.Checksum == ChecksumState.Unverified)
-        {
-            packet.Checksum = ChecksumState.Verified;
-        }
-
         if (Link.Kind == LinkKind.Ip)
         {
             HandleIpPacket(packet);

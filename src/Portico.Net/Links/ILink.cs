@@ -26,7 +26,10 @@ public enum LinkFeatures
     /// <summary>Takes TCP over IPv6 super-segments.</summary>
     Tso6 = 4,
 
-    /// <summary>What it hands in needs no checksum verification.</summary>
+    /// <summary>
+    /// Does not make receivers verify what senders know to be right: packets arrive with the <see cref="ChecksumState"/> that they
+    /// were sent with. Receivers go by that state, so what has been tampered with under way is still verified.
+    /// </summary>
     ReceiveChecksumVerified = 8,
 }
 
