@@ -118,7 +118,9 @@ internal sealed class UdpSocket(int index)
         ReuseAddress = request.ReuseAddress;
         ReusePort = request.ReusePort;
         InterfaceIndex = request.InterfaceIndex;
-        ReceiveMemoryMax = request.ReceiveBufferBytes > 0 ? request.ReceiveBufferBytes : options.rmem_default;
+        ReceiveMemoryMax = request.ReceiveBufferBytes > 0
+            ? UdpLayer.BufferBytes(request.ReceiveBufferBytes, options.rmem_max)
+            : options.rmem_default;
         SendMemoryMax = options.wmem_default;
         Broadcast = NoChecksum = IsReceiveShut = IsSendShut = IsAddressBound = IsPortBound = IsConnected = false;
         Ipv4 = UdpFamilyOptions.Defaults;

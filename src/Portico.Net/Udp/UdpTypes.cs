@@ -21,7 +21,7 @@ public struct UdpOpenRequest
     /// <summary>SO_BINDTODEVICE: index of the only interface to use; 0 for any.</summary>
     public int InterfaceIndex;
 
-    /// <summary>SO_RCVBUF in bytes of memory (twice what setsockopt takes); 0 for net.core.rmem_default.</summary>
+    /// <summary>SO_RCVBUF as setsockopt takes it; 0 for net.core.rmem_default.</summary>
     public int ReceiveBufferBytes;
 }
 
@@ -88,10 +88,10 @@ public enum UdpOption
     SO_REUSEADDR,
     SO_REUSEPORT,
 
-    /// <summary>In bytes of memory: what getsockopt shows, twice what setsockopt takes.</summary>
+    /// <summary>Capped by net.core.rmem_max, then doubled; reading shows the doubled value, which counts memory and not payload.</summary>
     SO_RCVBUF,
 
-    /// <summary>In bytes of memory. Kept for reading back: a datagram leaves within the call that sends it.</summary>
+    /// <summary>As SO_RCVBUF. Kept for reading back: a datagram leaves within the call that sends it.</summary>
     SO_SNDBUF,
     SO_NO_CHECK,
 
@@ -192,6 +192,18 @@ public sealed class UdpOptions
 
     /// <summary>net.ipv4.udp_mem, its third number, in bytes: memory of all unread datagrams of the stack.</summary>
     public long udp_mem { get; set; } = 512L << 20;
+
+    /// <summary>net.ipv4.igmp_max_memberships: the most IPv4 groups of one socket.</summary>
+    public int igmp_max_memberships { get; set; } = 20;
+
+    /// <summary>The most IPv6 groups of one socket, which net.core.optmem_max bounds in Linux.</summary>
+    public int mld_max_memberships { get; set; } = 256;
+
+    /// <summary>net.ipv4.igmp_max_msf: the most sources in a filter.</summary>
+    public int igmp_max_msf { get; set; } = 10;
+
+    /// <summary>net.ipv6.mld_max_msf.</summary>
+    public int mld_max_msf { get; set; } = 64;
 
     /// <summary>The most datagram sockets; socket(2) then fails with ENFILE.</summary>
     public int socket_max { get; set; } = 1 << 20;

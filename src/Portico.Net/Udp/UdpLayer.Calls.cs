@@ -1,0 +1,169 @@
+namespace Portico.Net;
+
+// What an application calls to send and receive.
+public sealed partial class UdpLayer
+{
+    private const int Ipv4PayloadMax = 65_535 - 20 - UdpHeader.Length;
+    private const int Ipv6PayloadMax = 65_535 - UdpHeader.Length;
+
+    /// <summary>
+    /// Sends a datagram to the peer that <see cref="Connect"/> named. Errors: EDESTADDRREQ without one, and those of
+    /// <see cref="SendTo"/>.
+    /// </summary>
+    public Errno Send(UdpHandle handle, ReadOnlySpan<byte> data, in UdpSendOptions options = default)
+    {
+        if (!TryGet(handle, out UdpSocket? socket))
+        {
+            return Errno.EBADF;
+        }
+
+        Errno error = CheckSend(socket, data);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        return socket.IsConnected ? SendChecked(socket, data, socket.Remote, options) : Errno.EDESTADDRREQ;
+    }
+
+    /// <summary>
+    /// Sends a datagram. Errors: EBADF, EMSGSIZE where it is larger than IP can carry, or than the path where it must not be fragmented,
+    /// EPIPE after shutdown, EINVAL for port 0, EAFNOSUPPORT, EAGAIN when no port is free, ENETUNREACH, EACCES for a broadcast address
+    /// without SO_BROADCAST, ENOBUFS, or the pending error (ECONNREFUSED, ...).
+    /// </summary>
+    public Errno SendTo(UdpHandle handle, ReadOnlySpan<byte> data, in Endpoint destination, in UdpSendOptions options = default)
+    {
+        if (!TryGet(handle, out UdpSocket? socket))
+        {
+            return Errno.EBADF;
+        }
+
+        Errno error = CheckSend(socket, data);
+        if (error == Errno.None && destination.Port == 0)
+        {
+            error = Errno.EINVAL;
+        }
+
+        if (error == Errno.None)
+        {
+            error = CheckFamily(socket, destination.Address);
+        }
+
+        return error == Errno.None
+            ? SendChecked(socket, data, new Endpoint(OrLoopback(destination.Address), destination.Port), options)
+            : error;
+    }
+
+    /// <summary>Takes the oldest datagram. Errors as the overload with flags.</summary>
+    public Errno Receive(UdpHandle handle, Span<byte> buffer, out UdpReceiveInfo info, out int received) =>
+        Receive(handle, buffer, UdpReceiveFlags.None, out info, out received);
+
+    /// <summary>
+    /// Takes the oldest datagram, as much of it as fits. Errors: EBADF, the pending error, EAGAIN when there is none.
+    /// </summary>
+    public Errno Receive(UdpHandle handle, Span<byte> buffer, UdpReceiveFlags flags, out UdpReceiveInfo info, out int received)
+    {
+        info = default;
+        received = 0;
+        if (!TryGet(handle, out UdpSocket? socket))
+        {
+            return Errno.EBADF;
+        }
+
+        if (socket.PendingError != Errno.None)
+        {
+            return TakeError(socket);
+        }
+
+        if (socket.ReceiveCount == 0)
+        {
+            return socket.IsReceiveShut ? Errno.None : Errno.EAGAIN;
+        }
+
+        ref UdpDatagram datagram = ref _datagrams.At(socket.ReceiveHead);
+        info.Source = datagram.Source;
+        info.Destination = datagram.Destination;
+        info.InterfaceIndex = datagram.InterfaceIndex;
+        info.HopLimit = datagram.HopLimit;
+        info.TrafficClass = datagram.TrafficClass;
+        info.TotalLength = datagram.Packet.Length;
+        info.Timestamp = datagram.Packet.Timestamp;
+        received = UdpMemory.CopyPrefix(datagram.Packet, buffer);
+        if ((flags & UdpReceiveFlags.Peek) == 0)
+        {
+            CountersOf(info.Destination.Address)[UdpCounter.InDatagrams]++;
+            Dequeue(socket).Release();
+        }
+
+        return Errno.None;
+    }
+
+    /// <summary>Reads and clears the pending error (SO_ERROR).</summary>
+    public Errno TakeError(UdpHandle handle) => TryGet(handle, out UdpSocket? socket) ? TakeError(socket) : Errno.EBADF;
+
+    /// <summary>
+    /// Takes the oldest entry of the error queue, which IP_RECVERR or IPV6_RECVERR turns on (MSG_ERRQUEUE). Errors: EBADF, EAGAIN.
+    /// </summary>
+    public Errno ReceiveError(UdpHandle handle, out UdpErrorInfo info)
+    {
+        info = default;
+        if (!TryGet(handle, out UdpSocket? socket))
+        {
+            return Errno.EBADF;
+        }
+
+        if (socket.ErrorCount == 0)
+        {
+            return Errno.EAGAIN;
+        }
+
+        info = socket.Errors![socket.ErrorHead];
+        socket.ErrorHead = (socket.ErrorHead + 1) % socket.Errors.Length;
+        socket.ErrorCount--;
+
+        // The next entry becomes the pending error (sock_dequeue_err_skb).
+        socket.PendingError = socket.ErrorCount > 0 ? socket.Errors[socket.ErrorHead].Error : Errno.None;
+        return Errno.None;
+    }
+
+    private static Errno TakeError(UdpSocket socket)
+    {
+        Errno error = socket.PendingError;
+        socket.PendingError = Errno.None;
+        return error;
+    }
+
+    private static Errno CheckSend(UdpSocket socket, ReadOnlySpan<byte> data) =>
+        data.Length > 65_535 ? Errno.EMSGSIZE : socket.IsSendShut ? Errno.EPIPE : Errno.None;
+
+    private static Errno CheckFamily(UdpSocket socket, in IpAddress destination)
+    {
+        if (destination.IsIpv4)
+        {
+            return socket.IsIpv6 && socket.Ipv6Only ? Errno.ENETUNREACH : Errno.None;
+        }
+
+        return socket.IsIpv6 ? Errno.None : Errno.EAFNOSUPPORT;
+    }
+
+    /// <summary>0.0.0.0 and :: as destinations mean this host, as in BSD and Linux.</summary>
+    private static IpAddress OrLoopback(in IpAddress destination) =>
+        !destination.IsUnspecified ? destination : destination.IsIpv4 ? IpAddress.LoopbackIpv4 : IpAddress.LoopbackIpv6;
+
+    private static int OutgoingInterface(UdpSocket socket, in IpAddress destination, int wanted)
+    {
+        int index = wanted != 0 ? wanted : socket.InterfaceIndex;
+        return index != 0 || !destination.IsMulticast ? index : socket.OptionsFor(destination).MulticastInterface;
+    }
+
+    /// <summary>The source that the socket insists on, in the destination's family; unspecified where the route decides.</summary>
+    private static IpAddress SourceFor(UdpSocket socket, in IpAddress destination)
+    {
+        if (!socket.SourceAddress.IsUnspecified)
+        {
+            return socket.SourceAddress;
+        }
+
+        return destination.IsIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6;
+    }
+}

@@ -1,0 +1,61 @@
+namespace Portico.Net;
+
+// ICMP errors about datagrams that this stack sent (RFC 1122 4.1.3.3; Linux: __udp4_lib_err, __udp6_lib_err).
+public sealed partial class UdpLayer
+{
+    /// <summary>An ICMP error about a datagram; <paramref name="quoted"/> is the quoted UDP header (at least 8 bytes).</summary>
+    internal void HandleIcmpError(in IcmpErrorInfo error, ReadOnlySpan<byte> quoted)
+    {
+        MibTable<UdpCounter> mib = CountersOf(error.LocalAddress);
+        if (!UdpHeader.TryParse(quoted, out UdpHeader header))
+        {
+            mib[UdpCounter.IgnoredIcmp]++;
+            return;
+        }
+
+        Endpoint local = new(error.LocalAddress, header.SourcePort);
+        Endpoint remote = new(error.RemoteAddress, header.DestinationPort);
+        UdpSocket? socket = Lookup(local, remote, error.Interface.Index);
+        if (socket == null)
+        {
+            mib[UdpCounter.IgnoredIcmp]++;
+            return;
+        }
+
+        ref UdpFamilyOptions family = ref socket.OptionsFor(error.RemoteAddress);
+        bool isHard = error.IsHard;
+        if (error.Mtu >= 0)
+        {
+            // IP keeps the path MTU; the socket hears of it unless it leaves its datagrams to fragmentation.
+            isHard = family.MtuDiscover != MtuDiscoverDont;
+        }
+
+        if (family.ReceiveErrors)
+        {
+            UdpErrorOrigin origin = error.LocalAddress.IsIpv4 ? UdpErrorOrigin.Icmp : UdpErrorOrigin.Icmpv6;
+            QueueError(
+                socket, new UdpErrorInfo(error.Error, origin, error.Type, error.Code, Math.Max(error.Mtu, 0), remote, error.Reporter));
+        }
+        else if (!isHard || !socket.IsConnected)
+        {
+            return;
+        }
+
+        socket.PendingError = error.Error;
+        _engine.Notify(socket.OwnerSlot, SocketEvents.Error);
+    }
+
+    private void QueueError(UdpSocket socket, in UdpErrorInfo info)
+    {
+        int max = Math.Max(1, Options.error_queue_max);
+        socket.Errors ??= new UdpErrorInfo[max];
+        if (socket.ErrorCount == socket.Errors.Length)
+        {
+            CountersOf(info.Destination.Address)[UdpCounter.ErrorQueueDrops]++;
+            return;
+        }
+
+        socket.Errors[(socket.ErrorHead + socket.ErrorCount++) % socket.Errors.Length] = info;
+        _engine.Notify(socket.OwnerSlot, SocketEvents.Error);
+    }
+}

@@ -1,0 +1,189 @@
+namespace Portico.Net;
+
+// Datagrams that come in (RFC 768, RFC 1122 4.1.3, RFC 8200 8.1).
+public sealed partial class UdpLayer
+{
+    /// <summary>A datagram for this stack; its linear part begins with the UDP header. Takes ownership.</summary>
+    internal void HandleDatagram(Packet packet, in IpInfo info)
+    {
+        MibTable<UdpCounter> mib = CountersOf(info.Destination);
+        if (!packet.EnsureLinear(UdpHeader.Length) || !UdpHeader.TryParse(packet.Linear, out UdpHeader header)
+            || header.DatagramLength > packet.Length)
+        {
+            mib[UdpCounter.DropBadLength]++;
+            Drop(packet, mib, UdpCounter.InErrors);
+            return;
+        }
+
+        // RFC 768 leaves bytes behind the datagram undefined; they are not part of it.
+        packet.TrimTo(header.DatagramLength);
+        packet.TransportOffset = packet.Start;
+
+        // Over IPv6 a datagram must have a checksum (RFC 8200 8.1), even where a link says that it verified what there was.
+        bool hasNone = header.Checksum == 0 && packet.Checksum != ChecksumState.Partial && !info.Destination.IsIpv4;
+        if (hasNone || !ChecksumOffload.Verify(packet, info))
+        {
+            mib[UdpCounter.InCsumErrors]++;
+            Drop(packet, mib, UdpCounter.InErrors);
+            return;
+        }
+
+        Endpoint source = new(info.Source, header.SourcePort);
+        Endpoint destination = new(info.Destination, header.DestinationPort);
+        if (info.IsMulticastOrBroadcast && (info.Destination.IsMulticast || info.Destination.IsIpv4))
+        {
+            DeliverToGroup(packet, info, source, destination, mib);
+            return;
+        }
+
+        UdpSocket? socket = Lookup(destination, source, info.Interface.Index);
+        if (socket != null)
+        {
+            packet.Pull(UdpHeader.Length);
+            Enqueue(socket, packet, info, source, destination, mib);
+            return;
+        }
+
+        if (info.Interface.AcceptsAnyAddress && TryForward(packet, source, destination, mib))
+        {
+            return;
+        }
+
+        mib[UdpCounter.NoPorts]++;
+        if (!info.IsMulticastOrBroadcast)
+        {
+            _stack.Icmp.SendError(packet, info, IcmpErrorKind.PortUnreachable);
+        }
+
+        packet.Release();
+    }
+
+    /// <summary>Every socket that wants the datagram gets it (RFC 1122 4.1.3.6); nobody is told when none does.</summary>
+    private void DeliverToGroup(Packet packet, in IpInfo info, in Endpoint source, in Endpoint destination, MibTable<UdpCounter> mib)
+    {
+        packet.Pull(UdpHeader.Length);
+        UdpSocket? previous = null;
+        DeliverToBound(destination.Address, packet, info, source, destination, mib, ref previous);
+        if (destination.Address.IsIpv4)
+        {
+            DeliverToBound(IpAddress.AnyIpv4, packet, info, source, destination, mib, ref previous);
+        }
+
+        DeliverToBound(IpAddress.AnyIpv6, packet, info, source, destination, mib, ref previous);
+        if (previous != null)
+        {
+            Enqueue(previous, packet, info, source, destination, mib);
+            return;
+        }
+
+        Drop(packet, mib, UdpCounter.IgnoredMulti);
+    }
+
+    private void DeliverToBound(
+        in IpAddress bound,
+        Packet packet,
+        in IpInfo info,
+        in Endpoint source,
+        in Endpoint destination,
+        MibTable<UdpCounter> mib,
+        ref UdpSocket? previous)
+    {
+        ulong hash = HashBound(bound, destination.Port);
+        for (UdpSocket? socket = _bound.First(hash); socket != null; socket = socket.HashNext)
+        {
+            if (socket.Hash != hash || Score(socket, bound, destination, source, info.Interface.Index) == 0
+                || !socket.Wants(destination.Address, info.Interface, source.Address))
+            {
+                continue;
+            }
+
+            // The last one gets the packet itself, those before it the same bytes by reference.
+            if (previous != null)
+            {
+                Packet? copy = UdpMemory.Share(packet, _engine.Packets);
+                if (copy == null)
+                {
+                    mib[UdpCounter.RcvbufErrors]++;
+                    mib[UdpCounter.InErrors]++;
+                }
+                else
+                {
+                    Enqueue(previous, copy, info, source, destination, mib);
+                }
+            }
+
+            previous = socket;
+        }
+    }
+
+    /// <summary>Queues a payload, or drops it where the socket's memory is used up (the newest goes: drop tail).</summary>
+    private void Enqueue(
+        UdpSocket socket, Packet packet, in IpInfo info, in Endpoint source, in Endpoint destination, MibTable<UdpCounter> mib)
+    {
+        int trueSize = UdpMemory.TrueSize(packet);
+        packet = UdpMemory.Condense(packet, _engine.Packets, ref trueSize);
+
+        // One datagram is always taken, however small the buffer is, so that a socket never goes deaf.
+        if (socket.ReceiveCount > 0 && socket.ReceiveMemory + trueSize > socket.ReceiveMemoryMax)
+        {
+            socket.Drops++;
+            mib[UdpCounter.RcvbufErrors]++;
+            Drop(packet, mib, UdpCounter.InErrors);
+            return;
+        }
+
+        if (_queuedBytes + trueSize > Options.udp_mem)
+        {
+            socket.Drops++;
+            mib[UdpCounter.MemErrors]++;
+            Drop(packet, mib, UdpCounter.InErrors);
+            return;
+        }
+
+        int index = _datagrams.Rent();
+        ref UdpDatagram datagram = ref _datagrams.At(index);
+        datagram.Packet = packet;
+        datagram.Source = source;
+        datagram.Destination = destination;
+        datagram.InterfaceIndex = info.Interface.Index;
+        datagram.HopLimit = info.HopLimit;
+        datagram.TrafficClass = info.TrafficClass;
+        datagram.TrueSize = trueSize;
+        datagram.Next = 0;
+        packet.Timestamp = _engine.Now;
+        if (socket.ReceiveCount++ == 0)
+        {
+            socket.ReceiveHead = index;
+        }
+        else
+        {
+            _datagrams.At(socket.ReceiveTail).Next = index;
+        }
+
+        socket.ReceiveTail = index;
+        socket.ReceiveMemory += trueSize;
+        _queuedBytes += trueSize;
+        _engine.Notify(socket.OwnerSlot, SocketEvents.Readable);
+    }
+
+    private Packet Dequeue(UdpSocket socket)
+    {
+        int index = socket.ReceiveHead;
+        ref UdpDatagram datagram = ref _datagrams.At(index);
+        Packet packet = datagram.Packet;
+        socket.ReceiveHead = datagram.Next;
+        socket.ReceiveMemory -= datagram.TrueSize;
+        _queuedBytes -= datagram.TrueSize;
+        socket.ReceiveCount--;
+        _datagrams.Return(index);
+        Invariant.Check(socket.ReceiveMemory >= 0);
+        Invariant.Check(socket.ReceiveCount > 0 || socket.ReceiveMemory == 0);
+        return packet;
+    }
+
+    private static void Drop(Packet packet, MibTable<UdpCounter> mib, UdpCounter counter)
+    {
+        mib[counter]++;
+        packet.Release();
+    }
+}
