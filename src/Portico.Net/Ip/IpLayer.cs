@@ -132,8 +132,7 @@ public sealed partial class IpLayer
 
     private Errno Complete(ref RouteCache route, NetworkInterface output, in IpAddress destination, int routeMtu)
     {
-        int linkMtu = destination.IsIpv4 ? output.Mtu : output.Ipv6Mtu;
-        int mtu = routeMtu > 0 ? Math.Min(routeMtu, linkMtu) : linkMtu;
+        int mtu = routeMtu > 0 ? Math.Min(routeMtu, output.Mtu) : output.Mtu;
         if (!destination.IsIpv4 && mtu < Ipv6MtuMin)
         {
             return Errno.ENETUNREACH;
