@@ -1,9 +1,8 @@
-using Portico.Bench.Micro;
+using Portico.Bench;
 
-if (args is ["micro", .. string[] rest])
+// The commands that come with other parts of the repository stand beside the table; each has its own file.
+return args switch
 {
-    return MicroCommand.Run(rest);
-}
-
-Console.Error.WriteLine("usage: Portico.Bench micro [--filter <pattern>] [other BenchmarkDotNet options]");
-return 2;
+    ["--help" or "-h", ..] => BenchOptions.PrintHelp(),
+    _ => Table.Run(args),
+};
