@@ -1,8 +1,10 @@
 using Portico.Bench;
+using Portico.Bench.Micro;
 
-// The commands that come with other parts of the repository stand beside the table; each has its own file.
+// The commands that come with other parts of the repository stand beside the table; each has its own files.
 return args switch
 {
+    ["micro", .. string[] rest] => MicroCommand.Run(rest),
     ["--help" or "-h", ..] => BenchOptions.PrintHelp(),
     _ => Table.Run(args),
 };

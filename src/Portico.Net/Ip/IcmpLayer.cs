@@ -15,5 +15,15 @@ public sealed partial class IcmpLayer
     {
     }
 
-    internal void HandleMessage(Packet packet, in IpInfo info) => packet.Release();
+    internal void HandleMessage(Packet packet, in IpInfo info)
+    {
+        if (!info.Destination.IsIpv4 && packet.EnsureLinear(Icmpv6Header.Length) && ChecksumOffload.Verify(packet, info)
+            && packet.Linear[0] is >= Icmpv6Type.RouterSolicitation and <= Icmpv6Type.Redirect)
+        {
+            info.Interface.HandleNeighbourDiscovery(packet, info);
+            return;
+        }
+
+        packet.Release();
+    }
 }

@@ -66,13 +66,15 @@ public sealed unsafe partial class IpLayer
         BinaryPrimitives.WriteUInt32BigEndian(header, 0x6000_0000 | ((uint)send.TrafficClass << 20) | (send.FlowLabel & 0xF_FFFF));
         BinaryPrimitives.WriteUInt16BigEndian(header[4..], (ushort)payloadLength);
         header[6] = (byte)send.Protocol;
-        header[7] = send.HopLimit == 0 ? Options.ip_default_ttl : send.HopLimit;
+        header[7] = send.HopLimit == 0 ? DefaultHopLimit(route) : send.HopLimit;
         send.Source.WriteIpv6(header[8..]);
         send.Destination.WriteIpv6(header[24..]);
         mib[IpCounter.OutTransmits]++;
         mib[IpCounter.OutOctets] += payloadLength + Ipv6HeaderBytes;
         return needsFragments ? SendIpv6Fragments(packet, route) : Transmit(packet, route, send);
     }
+
+    private byte DefaultHopLimit(in RouteCache route) => _interfaces[route.InterfaceIndex]?.Ipv6HopLimit ?? Options.ip_default_ttl;
 
     private Errno Refuse(Packet packet, MibTable<IpCounter> mib, Errno error, IpCounter reason)
     {

@@ -132,7 +132,8 @@ public sealed partial class IpLayer
 
     private Errno Complete(ref RouteCache route, NetworkInterface output, in IpAddress destination, int routeMtu)
     {
-        int mtu = routeMtu > 0 ? Math.Min(routeMtu, output.Mtu) : output.Mtu;
+        int linkMtu = destination.IsIpv4 ? output.Mtu : output.Ipv6Mtu;
+        int mtu = routeMtu > 0 ? Math.Min(routeMtu, linkMtu) : linkMtu;
         if (!destination.IsIpv4 && mtu < Ipv6MtuMin)
         {
             return Errno.ENETUNREACH;

@@ -1,7 +1,7 @@
 namespace Portico.Net;
 
 /// <summary>A network interface of a stack: a link with addresses.</summary>
-public sealed class NetworkInterface : ILinkClient
+public sealed partial class NetworkInterface : ILinkClient
 {
     private readonly List<InterfaceAddress> _addresses = [];
     private readonly LinkFeatures _features;
@@ -25,6 +25,7 @@ public sealed class NetworkInterface : ILinkClient
         _features = link.Features;
         IsLoopback = index == 1;
         Multicast = new MulticastMembership(this);
+        InitializeEthernet();
         link.Attach(this);
     }
 
@@ -241,10 +242,6 @@ public sealed class NetworkInterface : ILinkClient
             Stack.Ip.DropBadHeader(packet, Stack.Ip.Ipv4Counters);
         }
     }
-
-    private void HandleEthernetFrame(Packet packet) => packet.Release();
-
-    private void TransmitEthernet(Packet packet, in IpAddress nextHop) => packet.Release();
 
     private Route ConnectedRoute(InterfaceAddress address) => new()
     {

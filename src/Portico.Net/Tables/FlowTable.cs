@@ -50,6 +50,9 @@ internal sealed unsafe class FlowTable : IDisposable
     /// <summary>Whether a change of size is under way.</summary>
     public bool IsResizing => _old != null;
 
+    /// <summary>The most slots of the old table that one call has gone through.</summary>
+    public int SlotsMovedMax { get; private set; }
+
     /// <summary>The value under this hash that the matcher accepts; 0 if there is none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public uint Find<TMatcher>(ulong hash, ref TMatcher matcher)
@@ -157,6 +160,7 @@ internal sealed unsafe class FlowTable : IDisposable
     /// <summary>Takes entries over until about so many slots are empty, and on to the end of the cluster.</summary>
     private void Move(int slots)
     {
+        uint left = _oldLeft;
         while (_oldLeft > 0 && (slots > 0 || _old[_oldCursor] != 0))
         {
             ulong slot = _old[_oldCursor];
@@ -171,6 +175,7 @@ internal sealed unsafe class FlowTable : IDisposable
             slots--;
         }
 
+        SlotsMovedMax = Math.Max(SlotsMovedMax, (int)(left - _oldLeft));
         if (_oldLeft == 0)
         {
             NativeMemory.Free(_old);

@@ -112,6 +112,7 @@ internal sealed unsafe class TimerWheel
         return checked((ushort)_handlerCount++);
     }
 
+    /// <summary>Makes a node usable; a record of zeros is not (its place would be the first slot).</summary>
     public static void Initialize(TimerNode* node, ushort handler, ushort kind)
     {
         *node = default;
@@ -263,6 +264,8 @@ internal sealed unsafe class TimerWheel
         Slot* slot = &_slots[node->Place];
         TimerNode* next = node->Next;
         TimerNode* previous = node->Previous;
+        Invariant.Check(previous != null ? previous->Next == node : slot->First == node);
+        Invariant.Check(next != null ? next->Previous == node : slot->Last == node);
         if (next != null)
         {
             next->Previous = previous;

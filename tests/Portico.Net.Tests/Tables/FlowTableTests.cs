@@ -89,6 +89,25 @@ public class FlowTableTests
     }
 
     [Fact]
+    public void No_change_moves_more_than_a_few_entries_and_none_allocates()
+    {
+        using FlowTable table = new();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (uint value = 1; value <= 100_000; value++)
+        {
+            table.Add((ulong)value * 0x9E3779B97F4A7C15, value);
+        }
+
+        for (uint value = 1; value <= 100_000; value++)
+        {
+            table.Remove((ulong)value * 0x9E3779B97F4A7C15, value);
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.InRange(table.SlotsMovedMax, 16, 200);
+    }
+
+    [Fact]
     public void Looking_up_finishes_a_resize_that_is_under_way()
     {
         using FlowTable table = new();

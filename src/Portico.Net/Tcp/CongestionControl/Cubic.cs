@@ -141,7 +141,7 @@ internal readonly struct Cubic : ICongestionControl
             UpdateCubic(ref state, cwnd, acked, now);
         }
 
-        uint interval = (cwnd * FriendlyScale) >> 3;
+        uint interval = Math.Max(1, (cwnd * FriendlyScale) >> 3);
         while (state.AckCount > interval)
         {
             state.AckCount -= interval;
