@@ -1,1 +1,3 @@
-return 0;
+using Portico.Cli;
+
+return CommandLine.Run(args);

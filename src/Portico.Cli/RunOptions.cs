@@ -1,0 +1,68 @@
+using Portico.Net;
+
+namespace Portico.Cli;
+
+/// <summary>What <c>portico run</c> was asked for.</summary>
+internal sealed class RunOptions
+{
+    public required IReadOnlyList<string> CommandLine { get; init; }
+
+    public string? CaptureFile { get; init; }
+
+    public double Loss { get; init; }
+
+    public double Duplicate { get; init; }
+
+    public double Corrupt { get; init; }
+
+    public double Reorder { get; init; }
+
+    public Duration Delay { get; init; }
+
+    public Duration Jitter { get; init; }
+
+    public long RateBitsPerSecond { get; init; }
+
+    public int QueuePackets { get; init; }
+
+    public ulong? Seed { get; init; }
+
+    /// <summary>0 to choose by what else was asked for.</summary>
+    public int Mtu { get; init; }
+
+    public bool HostLoopback { get; init; }
+
+    public bool Stats { get; init; }
+
+    /// <summary>Whether single packets are to be hit, so that super-segments would falsify the picture.</summary>
+    public bool HitsPackets => Loss > 0 || Duplicate > 0 || Corrupt > 0 || Reorder > 0 || RateBitsPerSecond > 0;
+
+    public bool IsImpaired => HitsPackets || Delay > Duration.Zero || Jitter > Duration.Zero;
+
+    public int EffectiveMtu => Mtu != 0 ? Mtu : HitsPackets ? 1500 : 65_520;
+
+    public void Validate()
+    {
+        if (Mtu is not 0 and (< 1280 or > 65_520))
+        {
+            throw new ArgumentException("--mtu: from 1280 (the least that IPv6 allows) to 65520");
+        }
+
+        if (QueuePackets < 1)
+        {
+            throw new ArgumentException("--queue: at least 1");
+        }
+    }
+
+    public Impairment Impairment() => new()
+    {
+        Loss = Loss,
+        Duplicate = Duplicate,
+        Corrupt = Corrupt,
+        Reorder = Reorder,
+        Delay = Delay,
+        Jitter = Jitter,
+        RateBitsPerSecond = RateBitsPerSecond,
+        QueuePacketsMax = QueuePackets,
+    };
+}
