@@ -1,4 +1,5 @@
 using System.Text;
+using Portico.Linux;
 using Portico.Net;
 
 namespace Portico.Cli;
@@ -31,6 +32,17 @@ internal static class RunAddresses
         }
 
         return null;
+    }
+
+    /// <summary>What the gateway's own name server knows.</summary>
+    public static DnsNames Names()
+    {
+        DnsNames names = new();
+        names.Add(GatewayName, GatewayIpv4.Address);
+        names.Add(GatewayName, GatewayIpv6.Address);
+        names.Add(HostName, HostIpv4.Address);
+        names.Add(HostName, HostIpv6.Address);
+        return names;
     }
 
     /// <summary>The command's /etc/resolv.conf: the gateway, and the host's search list and options.</summary>

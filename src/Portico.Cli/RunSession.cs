@@ -17,7 +17,8 @@ internal sealed class RunSession : IDisposable
     private readonly MibTable<ProxyCounter> _counters = new();
     private readonly StatusServer _status;
     private readonly HostPolicy _policy;
-    private CommandProcess? _command;
+    private FileStream? _captureFile;
+    private PcapngWriter? _capture;
 
     public RunSession(RunOptions options)
     {
@@ -53,6 +54,7 @@ internal sealed class RunSession : IDisposable
             device.AddAddress(RunAddresses.GatewayIpv6);
             device.AcceptsAnyAddress = true;
             _ = new TcpProxy(_stack, _events, _policy, _counters);
+            _ = new UdpProxy(_stack, _events, _policy, _counters, RunAddresses.Names());
             _status = new StatusServer(_driver, _stack);
             _link.Start(_events);
         }
@@ -62,15 +64,47 @@ internal sealed class RunSession : IDisposable
     public int Run(string path)
     {
         using SignalForwarder signals = new();
-        _command = _namespace.Start(path, _options.CommandLine);
-        signals.Target = _command;
         _status.Start();
-        int status = _namespace.WaitFor(_command);
+        CommandProcess command = _namespace.Start(path, _options.CommandLine);
+        signals.Target = command;
+        int status = _namespace.WaitFor(command);
         signals.Target = null;
         return status;
     }
 
-    private ILink Decorate(ILink link) => link;
+    /// <summary>
+    /// Puts the impairments next to the device and the capture next to the stack, so that the file shows what the stack sent and
+    /// what it got.
+    /// </summary>
+    private ILink Decorate(ILink link)
+    {
+        Engine engine = _driver.Engine;
+        ImpairmentLink? impairment = null;
+        if (_options.IsImpaired)
+        {
+            impairment = new ImpairmentLink(
+                engine, link, _options.Seed ?? engine.Random.NextUInt64(), _options.Impairment(), _options.Impairment());
+            link = impairment;
+        }
+
+        if (_options.CaptureFile == null)
+        {
+            return link;
+        }
+
+        _captureFile = new FileStream(_options.CaptureFile, FileMode.Create, FileAccess.Write, FileShare.Read, 1);
+        long unixNow = (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
+        _capture = new PcapngWriter(
+            _captureFile,
+            new PcapngOptions { UnixNanosecondsAtZero = unixNow - engine.Now.Nanoseconds, Application = "portico run" });
+        CaptureLink capture = new(engine, link, _capture, "portico0");
+        if (impairment != null)
+        {
+            impairment.Dropped = capture.Tap;
+        }
+
+        return capture;
+    }
 
     private static string[] ReadLines(string path)
     {
@@ -90,6 +124,8 @@ internal sealed class RunSession : IDisposable
         using (_driver.Enter())
         {
             _link.Dispose();
+            _capture?.Flush();
+            _captureFile?.Dispose();
         }
 
         _driver.Dispose();

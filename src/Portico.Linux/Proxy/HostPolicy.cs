@@ -62,6 +62,9 @@ public sealed class HostPolicy
         return IsReachable(address) ? HostPolicyVerdict.Allow : HostPolicyVerdict.Prohibit;
     }
 
+    /// <summary>Whether an address is the gateway's own.</summary>
+    internal bool IsGateway(in IpAddress address) => Contains(Gateways, address);
+
     /// <summary>Whether an address is neither the host's loopback nor link-local, multicast, broadcast or unspecified.</summary>
     private static bool IsReachable(in IpAddress address) =>
         !address.IsLoopback && !address.IsLinkLocal && !address.IsMulticast && !address.IsLimitedBroadcast && !address.IsUnspecified
