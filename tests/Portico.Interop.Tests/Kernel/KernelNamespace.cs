@@ -63,6 +63,28 @@ public sealed class KernelNamespace : IDisposable
     /// <summary>What a stack attaches to: the link, or its decoration.</summary>
     public ILink Outermost { get; }
 
+    /// <summary>
+    /// Puts a stack behind the device, with the addresses of this class and default routes to the kernel, and lets the packets flow.
+    /// </summary>
+    public NetworkStack AddStack(string name = "portico")
+    {
+        using (Driver.Enter())
+        {
+            NetworkStack stack = new(Driver.Engine, new NetworkStackOptions { Name = name });
+            NetworkInterface device = stack.AddInterface(Link.Kind == LinkKind.Ip ? "tun0" : "eth0", Outermost);
+            Assert.Equal(Errno.None, device.AddAddress(PorticoIpv4));
+            Assert.Equal(Errno.None, device.AddAddress(PorticoIpv6));
+            foreach ((string prefix, IpPrefix gateway) in ((string, IpPrefix)[])[("0.0.0.0/0", KernelIpv4), ("::/0", KernelIpv6)])
+            {
+                Route route = new() { Destination = IpPrefix.Parse(prefix), Gateway = gateway.Address, InterfaceIndex = device.Index };
+                Assert.Equal(Errno.None, stack.Ip.Routes.Add(route));
+            }
+
+            Link.Start(_events);
+            return stack;
+        }
+    }
+
     /// <summary>Lets the packets flow; call it once somebody is attached.</summary>
     public void Start()
     {
