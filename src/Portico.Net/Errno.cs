@@ -31,6 +31,7 @@ public enum Errno
     ENOSYS = 38,
     ELOOP = 40,
     ENOMSG = 42,
+    ENONET = 64,
     EPROTO = 71,
     EOVERFLOW = 75,
     ENOTSOCK = 88,

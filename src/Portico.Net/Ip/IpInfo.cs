@@ -63,6 +63,9 @@ internal struct RouteCache
     /// <summary>Whether the destination is the limited broadcast address or that of a network that the host is on (SO_BROADCAST).</summary>
     public bool IsBroadcast;
 
+    /// <summary>The path's MTU is below what is believed of ICMP (min_pmtu): packets go without DF.</summary>
+    public bool IsMtuLocked;
+
     /// <summary>Whether the destination is a group.</summary>
     public bool IsMulticast;
 
@@ -109,7 +112,10 @@ internal struct IcmpErrorInfo
     /// <summary>Whether Linux treats it as fatal for a connection that is not yet established, and for a connected datagram socket.</summary>
     public bool IsHard;
 
-    /// <summary>For "fragmentation needed" and "packet too big": the next hop's MTU as reported (0 when the router did not say); else -1.</summary>
+    /// <summary>
+    /// For "fragmentation needed" and "packet too big": the next hop's MTU as reported, or guessed as RFC 1191 7 does where the router did
+    /// not say; else -1. A transport that finds the quote to be its own calls <see cref="IpLayer.LearnPathMtu"/>.
+    /// </summary>
     public int Mtu;
 
     public byte Type;

@@ -70,7 +70,7 @@ public sealed unsafe partial class IpLayer
         {
             info.IsMulticastOrBroadcast = true;
             mib[IpCounter.InMcastPkts]++;
-            if (IsMemberOn(input, destination))
+            if (input.IsMemberOf(destination))
             {
                 return true;
             }

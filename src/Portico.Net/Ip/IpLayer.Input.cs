@@ -6,7 +6,7 @@ namespace Portico.Net;
 // options or fragments, takes one straight path; everything else leaves it for a method of its own.
 public sealed unsafe partial class IpLayer
 {
-    internal void HandleIpv4(Packet packet, NetworkInterface input)
+    internal void HandleIpv4(Packet packet, NetworkInterface input, bool isOwn = false)
     {
         MibTable<IpCounter> mib = Ipv4Counters;
         mib[IpCounter.InReceives]++;
@@ -68,18 +68,18 @@ public sealed unsafe partial class IpLayer
         info.TrafficClass = header[1];
         info.IsMulticastOrBroadcast = packet.IsLinkBroadcast;
         packet.NetworkOffset = packet.Start;
-        if (headerLength != Ipv4HeaderBytes && !CheckIpv4Options(packet, info, headerLength, mib))
+        if (headerLength != Ipv4HeaderBytes && !CheckIpv4Options(packet, headerLength, mib))
         {
             return;
         }
 
         uint generation = RouteGeneration;
-        if (!input.IsGoodSource(info.Source, generation) && !CheckSource(packet, info, mib))
+        if (!input.IsGoodSource(info.Source, generation) && !isOwn && !CheckSource(packet, info, mib))
         {
             return;
         }
 
-        if (!input.IsGoodDestination(info.Destination, generation) && !CheckDestination(packet, ref info, mib))
+        if ((packet.IsLinkBroadcast || !input.IsGoodDestination(info.Destination, generation)) && !CheckDestination(packet, ref info, mib))
         {
             return;
         }
@@ -95,7 +95,7 @@ public sealed unsafe partial class IpLayer
         Deliver(packet, info, mib);
     }
 
-    internal void HandleIpv6(Packet packet, NetworkInterface input)
+    internal void HandleIpv6(Packet packet, NetworkInterface input, bool isOwn = false)
     {
         MibTable<IpCounter> mib = Ipv6Counters;
         mib[IpCounter.InReceives]++;
@@ -138,12 +138,12 @@ public sealed unsafe partial class IpLayer
         info.IsMulticastOrBroadcast = packet.IsLinkBroadcast;
         packet.NetworkOffset = packet.Start;
         uint generation = RouteGeneration;
-        if (!input.IsGoodSource(info.Source, generation) && !CheckSource(packet, info, mib))
+        if (!input.IsGoodSource(info.Source, generation) && !isOwn && !CheckSource(packet, info, mib))
         {
             return;
         }
 
-        if (!input.IsGoodDestination(info.Destination, generation) && !CheckDestination(packet, ref info, mib))
+        if ((packet.IsLinkBroadcast || !input.IsGoodDestination(info.Destination, generation)) && !CheckDestination(packet, ref info, mib))
         {
             return;
         }
@@ -160,7 +160,7 @@ public sealed unsafe partial class IpLayer
     }
 
     /// <summary>Hands a whole packet, its IP headers pulled, to whoever handles the protocol.</summary>
-    private void Deliver(Packet packet, in IpInfo info, MibTable<IpCounter> mib)
+    private void Deliver(Packet packet, in IpInfo info, MibTable<IpCounter> mib, int nextHeaderOffset = 6)
     {
         switch (info.Protocol)
         {
@@ -180,12 +180,12 @@ public sealed unsafe partial class IpLayer
                 _stack.Udp.HandleDatagram(packet, info);
                 return;
             default:
-                DeliverOther(packet, info, mib);
+                DeliverOther(packet, info, mib, nextHeaderOffset);
                 return;
         }
     }
 
-    private void DeliverOther(Packet packet, in IpInfo info, MibTable<IpCounter> mib)
+    private void DeliverOther(Packet packet, in IpInfo info, MibTable<IpCounter> mib, int nextHeaderOffset)
     {
         bool isIpv4 = info.Destination.IsIpv4;
         if (info.Protocol == (isIpv4 ? IpProtocol.Icmp : IpProtocol.Icmpv6))
@@ -202,8 +202,15 @@ public sealed unsafe partial class IpLayer
             return;
         }
 
+        if (isIpv4 && info.Protocol == IpProtocol.Igmp)
+        {
+            mib[IpCounter.InDelivers]++;
+            NetworkInterface.HandleGroupMembership(packet, info);
+            return;
+        }
+
         mib[IpCounter.InUnknownProtos]++;
-        _stack.Icmp.SendError(packet, info, IcmpErrorKind.ProtocolUnreachable);
+        _stack.Icmp.SendError(packet, info, IcmpErrorKind.ProtocolUnreachable, nextHeaderOffset);
         packet.Release();
     }
 

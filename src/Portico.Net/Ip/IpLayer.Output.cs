@@ -24,14 +24,15 @@ public sealed unsafe partial class IpLayer
         MibTable<IpCounter> mib = Ipv4Counters;
         mib[IpCounter.OutRequests]++;
         int totalLength = packet.Length + Ipv4HeaderBytes;
+        bool dontFragment = send.DontFragment && !route.IsMtuLocked;
         bool needsFragments = totalLength > route.PathMtu && packet.GsoSize == 0;
-        if (totalLength > PacketBytesMax || (needsFragments && send.DontFragment))
+        if (totalLength > PacketBytesMax || (needsFragments && dontFragment))
         {
             return Refuse(packet, mib, Errno.EMSGSIZE, IpCounter.DropTooBig);
         }
 
         // RFC 6864 4.1: an atomic datagram needs no identification, and 0 gives nothing away.
-        ushort identification = send.DontFragment ? (ushort)0 : NextIpv4Identification(send.Source, send.Destination, send.Protocol);
+        ushort identification = dontFragment ? (ushort)0 : NextIpv4Identification(send.Source, send.Destination, send.Protocol);
         Span<byte> header = packet.Push(Ipv4HeaderBytes);
         packet.NetworkOffset = packet.Start;
         fixed (byte* pointer = header)
@@ -40,14 +41,19 @@ public sealed unsafe partial class IpLayer
                 pointer,
                 totalLength,
                 identification,
-                send.DontFragment ? DontFragmentBit : (ushort)0,
+                dontFragment ? DontFragmentBit : (ushort)0,
                 send.HopLimit == 0 ? Options.ip_default_ttl : send.HopLimit,
                 send);
         }
 
         mib[IpCounter.OutTransmits]++;
         mib[IpCounter.OutOctets] += totalLength;
-        return needsFragments ? SendIpv4Fragments(packet, route) : Transmit(packet, route, send);
+        if (route.IsMulticast || route.IsBroadcast)
+        {
+            LoopBackGroupPacket(packet, route, send);
+        }
+
+        return needsFragments ? SendIpv4Fragments(packet, route) : Transmit(packet, route);
     }
 
     private Errno SendIpv6(Packet packet, in RouteCache route, in IpSend send)
@@ -71,7 +77,12 @@ public sealed unsafe partial class IpLayer
         send.Destination.WriteIpv6(header[24..]);
         mib[IpCounter.OutTransmits]++;
         mib[IpCounter.OutOctets] += payloadLength + Ipv6HeaderBytes;
-        return needsFragments ? SendIpv6Fragments(packet, route) : Transmit(packet, route, send);
+        if (route.IsMulticast)
+        {
+            LoopBackGroupPacket(packet, route, send);
+        }
+
+        return needsFragments ? SendIpv6Fragments(packet, route) : Transmit(packet, route);
     }
 
     private byte DefaultHopLimit(in RouteCache route) => _interfaces[route.InterfaceIndex]?.Ipv6HopLimit ?? Options.ip_default_ttl;
@@ -84,17 +95,12 @@ public sealed unsafe partial class IpLayer
         return error;
     }
 
-    private Errno Transmit(Packet packet, in RouteCache route, in IpSend send)
+    private Errno Transmit(Packet packet, in RouteCache route)
     {
         NetworkInterface? output = _interfaces[route.InterfaceIndex];
         if (output is not { IsUp: true })
         {
-            return Refuse(packet, CountersOf(send.Destination), Errno.ENETDOWN, IpCounter.DropInterfaceDown);
-        }
-
-        if (route.IsMulticast || route.IsBroadcast)
-        {
-            LoopBackGroupPacket(packet, output, route, send);
+            return Refuse(packet, CountersOf(route.NextHop), Errno.ENETDOWN, IpCounter.DropInterfaceDown);
         }
 
         return TransmitOn(packet, output, route.NextHop);

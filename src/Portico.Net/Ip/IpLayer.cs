@@ -22,6 +22,14 @@ public sealed partial class IpLayer
         _stack = stack;
         Routes = new RouteTable(this);
         PathMtus = new PathMtuTable(this, stack.Engine);
+        Ipv4Fragments = new FragmentTable(this, stack.Engine, true);
+        Ipv6Fragments = new FragmentTable(this, stack.Engine, false);
+        _identificationKey = SipKey.From(stack.Engine.Random);
+        for (int i = 0; i < _identifications.Length; i++)
+        {
+            _identifications[i] = (ushort)stack.Engine.Random.NextUInt32();
+        }
+
     }
 
     /// <summary>What an address means to this host.</summary>
@@ -140,9 +148,18 @@ public sealed partial class IpLayer
         }
 
         route.InterfaceIndex = (ushort)output.Index;
-        route.PathMtu = PathMtus.Limit(destination, mtu);
+        route.PathMtu = mtu;
+        PathMtus.Limit(destination, ref route);
         return Errno.None;
     }
+
+    /// <summary>
+    /// Remembers the path MTU that an ICMP error reported. To be called by the transport once it has found the quoted packet to be one
+    /// of its own (RFC 5927 7.2: for TCP, its sequence number in flight). The next <see cref="FindRoute"/> has the new PathMtu. True if
+    /// that is news.
+    /// </summary>
+    internal bool LearnPathMtu(in IcmpErrorInfo error) =>
+        error.Mtu >= 0 && !IsOwnUnicast(error.RemoteAddress) && PathMtus.Learn(error.RemoteAddress, error.Mtu);
 
     private NetworkInterface? FirstRealInterface(in IpAddress destination)
     {

@@ -80,9 +80,6 @@ public sealed class IpOptions
     /// <summary>The most IPv6 extension headers of one packet (RFC 8504 5.3); Linux has no such limit for a host.</summary>
     public int max_extension_headers { get; set; } = 8;
 
-    /// <summary>net.ipv4.conf.*.accept_source_route: off; LSRR and SSRR are dropped.</summary>
-    public bool accept_source_route { get; set; }
-
     /// <summary>net.ipv4.conf.*.accept_local: takes packets whose source is one of the host's own addresses.</summary>
     public bool accept_local { get; set; }
 #pragma warning restore IDE1006, CA1707

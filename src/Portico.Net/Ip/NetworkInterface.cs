@@ -26,7 +26,13 @@ public sealed partial class NetworkInterface : ILinkClient
         IsLoopback = index == 1;
         Multicast = new MulticastMembership(this);
         InitializeEthernet();
+        OwnPackets = new OwnPacketInput(this);
         link.Attach(this);
+    }
+
+    private sealed class OwnPacketInput(NetworkInterface owner) : ILinkClient
+    {
+        public void HandleFrame(Packet packet) => owner.Stack.Ip.HandleOwnPacket(packet, owner);
     }
 
     /// <summary>The stack it belongs to.</summary>
@@ -43,6 +49,9 @@ public sealed partial class NetworkInterface : ILinkClient
 
     /// <summary>Whether this is lo.</summary>
     public bool IsLoopback { get; }
+
+    /// <summary>Where copies of what this host sends to groups come back in.</summary>
+    internal ILinkClient OwnPackets { get; }
 
     /// <summary>What its link does for it.</summary>
     internal LinkFeatures Features => _features;
@@ -240,6 +249,42 @@ public sealed partial class NetworkInterface : ILinkClient
         else
         {
             Stack.Ip.DropBadHeader(packet, Stack.Ip.Ipv4Counters);
+        }
+    }
+
+    /// <summary>Whether packets to the group are this interface's: all hosts, the solicited-node groups of its addresses, and what was joined.</summary>
+    internal bool IsMemberOf(in IpAddress group)
+    {
+        if (Multicast.IsMember(group))
+        {
+            return true;
+        }
+
+        // RFC 4291 2.7.1: ff02::1:ffXX:XXXX; a tentative address listens too (RFC 4862 5.4.2).
+        if (group.High == 0xFF02_0000_0000_0000 && group.Low >> 24 == 0x1FF)
+        {
+            foreach (InterfaceAddress own in _addresses)
+            {
+                if (!own.Address.IsIpv4 && ((own.Address.Low ^ group.Low) & 0xFF_FFFF) == 0)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>A message of IGMP or MLD; begins with its header. Takes ownership.</summary>
+    internal static void HandleGroupMembership(Packet packet, in IpInfo info)
+    {
+        if (info.Destination.IsIpv4)
+        {
+            MulticastMembership.HandleIgmp(packet, info);
+        }
+        else
+        {
+            MulticastMembership.HandleMld(packet, info);
         }
     }
 

@@ -6,7 +6,7 @@ namespace Portico.Net;
 /// </summary>
 internal sealed class PathMtuTable : IScheduled
 {
-    private readonly record struct Entry(int Mtu, long ExpiresAt);
+    private readonly record struct Entry(int Mtu, bool IsLocked, long ExpiresAt);
 
     private readonly IpLayer _ip;
     private readonly Engine _engine;
@@ -24,23 +24,28 @@ internal sealed class PathMtuTable : IScheduled
 
     public int Count => _entries.Count;
 
-    /// <summary>The path's MTU where it is known to be below <paramref name="mtu"/>.</summary>
-    public int Limit(in IpAddress destination, int mtu)
+    /// <summary>Puts what is known of the path into a route whose MTU is the interface's.</summary>
+    public void Limit(in IpAddress destination, ref RouteCache route)
     {
-        if (_entries.Count == 0 || !_entries.TryGetValue(destination, out Entry entry))
+        if (_entries.Count != 0 && _entries.TryGetValue(destination, out Entry entry) && entry.ExpiresAt > _engine.Now.Nanoseconds)
         {
-            return mtu;
+            route.PathMtu = Math.Min(route.PathMtu, entry.Mtu);
+            route.IsMtuLocked = entry.IsLocked;
         }
-
-        return entry.ExpiresAt <= _engine.Now.Nanoseconds ? mtu : Math.Min(mtu, entry.Mtu);
     }
 
-    /// <summary>A report that packets to the destination must not be larger. True if that is news.</summary>
+    /// <summary>
+    /// A report that packets to the destination must not be larger. True if that is news. Where a router asks for less than the least
+    /// that is believed (RFC 5927 7.2; Linux: min_pmtu), the least is used and packets may be fragmented on their way (IsMtuLocked).
+    /// </summary>
     public bool Learn(in IpAddress destination, int mtu)
     {
+        int least = destination.IsIpv4 ? _ip.Options.min_pmtu : IpLayer.Ipv6MtuMin;
+        bool isLocked = mtu < least;
+        mtu = Math.Max(mtu, least);
         long expiresAt = (_engine.Now + _ip.Options.mtu_expires).Nanoseconds;
         bool isKnown = _entries.TryGetValue(destination, out Entry entry) && entry.ExpiresAt > _engine.Now.Nanoseconds;
-        if (isKnown && entry.Mtu < mtu)
+        if (isKnown && (entry.Mtu < mtu || (entry.Mtu == mtu && entry.IsLocked && !isLocked)))
         {
             return false;
         }
@@ -55,14 +60,14 @@ internal sealed class PathMtuTable : IScheduled
             _order.Enqueue((destination, expiresAt));
         }
 
-        _entries[destination] = new Entry(mtu, expiresAt);
+        _entries[destination] = new Entry(mtu, isLocked, expiresAt);
         if (!_isScheduled)
         {
             _isScheduled = true;
             _engine.Schedule(new MonoTime(_order.Peek().ExpiresAt), this, 0);
         }
 
-        if (isKnown && entry.Mtu == mtu)
+        if (isKnown && entry.Mtu == mtu && entry.IsLocked == isLocked)
         {
             return false;
         }
