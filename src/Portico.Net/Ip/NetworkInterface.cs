@@ -123,6 +123,7 @@ public sealed partial class NetworkInterface : ILinkClient
         bool hasRoute = addPrefixRoute && !IsLoopback && prefix.Length < (address.IsIpv4 ? 32 : 128);
         added = new InterfaceAddress(this, prefix) { State = state, HasPrefixRoute = hasRoute };
         _addresses.Add(added);
+        JoinSolicitedNode(address);
         if (hasRoute)
         {
             Stack.Ip.Routes.Add(ConnectedRoute(added));
@@ -142,6 +143,7 @@ public sealed partial class NetworkInterface : ILinkClient
         }
 
         _addresses.Remove(removed);
+        LeaveSolicitedNode(address);
         if (removed.HasPrefixRoute && !HasPrefixRoute(removed.Prefix.Network))
         {
             Stack.Ip.Routes.Remove(ConnectedRoute(removed));

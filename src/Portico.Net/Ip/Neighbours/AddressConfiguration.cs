@@ -135,6 +135,13 @@ public sealed partial class AddressConfiguration : IScheduled
         for (int i = _records.Count - 1; i >= 0; i--)
         {
             AddressRecord record = _records[i];
+            if (_interface.FindAddress(record.Address.Address) != record.Address)
+            {
+                // Taken away behind our back, by NetworkInterface.RemoveAddress.
+                _records.RemoveAt(i);
+                continue;
+            }
+
             if (record.NextAt <= _engine.Now)
             {
                 AdvanceDad(record);

@@ -50,7 +50,7 @@ internal sealed partial class NeighbourDiscovery
         }
 
         _counters[NeighbourCounter.NdOutRouterSolicits]++;
-        Send(packet, source, s_allRouters, default);
+        Send(packet, source, AllRouters, default);
     }
 
     /// <summary>Sends a router advertisement that the caller has written behind a rented packet's start; see <see cref="Rent"/>.</summary>

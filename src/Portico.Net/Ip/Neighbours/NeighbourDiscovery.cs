@@ -12,9 +12,11 @@ internal sealed partial class NeighbourDiscovery(NetworkInterface owner, Neighbo
     internal const byte NonceOption = 14;
 
     private static readonly IpAddress s_allNodes = new(0xFF02_0000_0000_0000, 1);
-    private static readonly IpAddress s_allRouters = new(0xFF02_0000_0000_0000, 2);
 
     private readonly MibTable<NeighbourCounter> _counters = table.Counters;
+
+    /// <summary>ff02::2.</summary>
+    public static IpAddress AllRouters => new(0xFF02_0000_0000_0000, 2);
 
     /// <summary>ff02::1:ffXX:XXXX (RFC 4291 2.7.1).</summary>
     public static IpAddress SolicitedNode(in IpAddress address) =>

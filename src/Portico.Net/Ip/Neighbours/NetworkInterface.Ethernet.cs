@@ -137,30 +137,22 @@ public sealed partial class NetworkInterface
     }
 
     /// <summary>
-    /// Whether the group is one that Neighbor Discovery listens to: where neighbours ask for one of the interface's addresses (also a
-    /// tentative one, RFC 4862 5.4.2), and where hosts ask for routers.
+    /// Neighbours ask for an address in its solicited-node group, which must be joined even while it is tentative (RFC 4862 5.4.2).
     /// </summary>
-    internal bool ReceivesDiscoveryGroup(in IpAddress group)
+    private void JoinSolicitedNode(in IpAddress address)
     {
-        if (group.High == 0xFF02_0000_0000_0000 && group.Low == 2)
+        if (Neighbours != null && !address.IsIpv4)
         {
-            return Configuration is { IsRouter: true };
+            Multicast.Join(NeighbourDiscovery.SolicitedNode(address));
         }
+    }
 
-        if (group.High != 0xFF02_0000_0000_0000 || group.Low >> 24 != 0x1_FF)
+    private void LeaveSolicitedNode(in IpAddress address)
+    {
+        if (Neighbours != null && !address.IsIpv4)
         {
-            return false;
+            Multicast.Leave(NeighbourDiscovery.SolicitedNode(address));
         }
-
-        foreach (InterfaceAddress own in _addresses)
-        {
-            if (!own.Address.IsIpv4 && NeighbourDiscovery.SolicitedNode(own.Address) == group)
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     /// <summary>An own address to solicit from: of the target's network if there is one, for IPv6 else a link-local one, else any.</summary>

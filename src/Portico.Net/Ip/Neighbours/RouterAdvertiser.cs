@@ -80,7 +80,11 @@ public sealed class RouterAdvertiser : IScheduled
     /// <summary>What is advertised.</summary>
     public RouterAdvertisementOptions Options { get; }
 
-    internal void Start() => HandleLinkLocalReady();
+    internal void Start()
+    {
+        _interface.Multicast.Join(NeighbourDiscovery.AllRouters);
+        HandleLinkLocalReady();
+    }
 
     /// <summary>The link-local address, without which no advertisement may be sent, can be used.</summary>
     internal void HandleLinkLocalReady()
@@ -99,6 +103,7 @@ public sealed class RouterAdvertiser : IScheduled
         }
 
         _stopped = true;
+        _interface.Multicast.Leave(NeighbourDiscovery.AllRouters);
     }
 
     /// <summary>A host asks: it is answered, with all others, after a random delay but not sooner than 3 s after the last time.</summary>
