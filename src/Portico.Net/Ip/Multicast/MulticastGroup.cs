@@ -18,12 +18,13 @@ internal sealed class MulticastGroup(IpAddress address)
 
         /// <summary>Whether it was listed before the change that is under way.</summary>
         public bool WasListed;
-
-        /// <summary>A query asked for it, and the answer is due with the group's.</summary>
-        public bool IsAsked;
     }
 
+    /// <summary>The most sources that queries may ask for before the answer is the whole state.</summary>
+    private const int AskedCountMax = 64;
+
     private Source[] _sources = [];
+    private IpAddress[] _asked = [];
 
     public readonly IpAddress Address = address;
 
@@ -42,8 +43,8 @@ internal sealed class MulticastGroup(IpAddress address)
     /// <summary>When the answer to a query is due.</summary>
     public MonoTime QueryDue = MonoTime.Never;
 
-    /// <summary>The query asked for sources; without them the whole state is the answer.</summary>
-    public bool IsQueryForSources;
+    /// <summary>Sources that a pending query asked for; without them the whole state is the answer.</summary>
+    public int AskedCount;
 
     /// <summary>RFC 2236 3: this host was the last to report the group, so it says when it leaves.</summary>
     public bool IsLastReporter;
@@ -134,6 +135,42 @@ internal sealed class MulticastGroup(IpAddress address)
             {
                 source.ExcludeCount += change;
             }
+        }
+    }
+
+    public IpAddress AskedAt(int index) => _asked[index];
+
+    /// <summary>Remembers a source that a query asks for; false where there are too many.</summary>
+    public bool TryAsk(in IpAddress source)
+    {
+        if (_asked.AsSpan(0, AskedCount).Contains(source))
+        {
+            return true;
+        }
+
+        if (AskedCount == AskedCountMax)
+        {
+            return false;
+        }
+
+        if (AskedCount == _asked.Length)
+        {
+            Array.Resize(ref _asked, Math.Max(4, AskedCount * 2));
+        }
+
+        _asked[AskedCount++] = source;
+        return true;
+    }
+
+    /// <summary>Nothing more is to be told: the version of the protocol has changed.</summary>
+    public void ForgetPending()
+    {
+        ModeRetransmissions = 0;
+        ChangeDue = QueryDue = MonoTime.Never;
+        AskedCount = 0;
+        for (int i = 0; i < SourceCount; i++)
+        {
+            _sources[i].Retransmissions = 0;
         }
     }
 

@@ -4,10 +4,10 @@ namespace Portico.Net;
 /// The groups that an interface is a member of. Each filter of a socket counts (RFC 3376 3, RFC 3810 4); the sum of them decides what
 /// comes in, and is what the routers are told: by IGMP on IPv4 and MLD on IPv6.
 /// </summary>
-public sealed partial class MulticastMembership
+public sealed class MulticastMembership
 {
-    private readonly NetworkInterface _interface;
-    private readonly Engine _engine;
+    private readonly MulticastReporter _igmp;
+    private readonly MulticastReporter _mld;
     private readonly Dictionary<IpAddress, MulticastGroup> _byAddress = [];
 
     // In the order of joining, which is the order of reports.
@@ -15,15 +15,31 @@ public sealed partial class MulticastMembership
 
     internal MulticastMembership(NetworkInterface owner)
     {
-        _interface = owner;
-        _engine = owner.Stack.Engine;
+        _igmp = new MulticastReporter(this, owner, isIpv4: true);
+        _mld = new MulticastReporter(this, owner, isIpv4: false);
     }
 
     /// <summary>The most groups on the interface; joining one more fails with ENOBUFS.</summary>
-    public int GroupCountMax { get; set; } = 65_536;
+    public int GroupCountMax { get; set; } = 4096;
 
     /// <summary>The groups that somebody has joined, all-hosts groups not among them.</summary>
     public int GroupCount => _groups.Count;
+
+    /// <summary>Counters of IGMP.</summary>
+    public MibTable<MulticastCounter> IgmpCounters => _igmp.Counters;
+
+    /// <summary>Counters of MLD.</summary>
+    public MibTable<MulticastCounter> MldCounters => _mld.Counters;
+
+    /// <summary>The version of IGMP that is spoken now: 3, or what the oldest querier on the link speaks.</summary>
+    public int IgmpVersion => _igmp.Version;
+
+    /// <summary>The version of MLD that is spoken now: 2 or 1.</summary>
+    public int MldVersion => _mld.Version;
+
+    internal List<MulticastGroup> Groups => _groups;
+
+    internal MulticastGroup? Find(in IpAddress group) => _byAddress.GetValueOrDefault(group);
 
     /// <summary>Whether packets to the group come in: somebody has joined it, or every host is in it.</summary>
     public bool IsMember(in IpAddress group) =>
@@ -106,20 +122,43 @@ public sealed partial class MulticastMembership
         EndChange(found, wasMember, before);
     }
 
-    private void EndChange(MulticastGroup group, bool wasMember, MulticastFilterMode before)
-    {
-        Report(group, wasMember, before);
-        group.Sweep();
-        DropIfIdle(group);
-    }
+    /// <summary>An IGMP message; begins with its header. Takes ownership.</summary>
+    internal static void HandleIgmp(Packet packet, in IpInfo info) => Handle(info.Interface.Multicast._igmp, packet, info);
 
-    private void DropIfIdle(MulticastGroup group)
+    /// <summary>An MLD message (ICMPv6 types 130 to 132 and 143) whose checksum was right; begins with its header. Takes ownership.</summary>
+    internal static void HandleMld(Packet packet, in IpInfo info) => Handle(info.Interface.Multicast._mld, packet, info);
+
+    /// <summary>Forgets sources that nobody lists and nobody has to be told about, and the group itself where nothing is left.</summary>
+    internal void Tidy(MulticastGroup group)
     {
+        group.Sweep();
         if (group.FilterCount == 0 && group.ModeRetransmissions == 0 && group.SourceCount == 0)
         {
             _byAddress.Remove(group.Address);
             _groups.Remove(group);
         }
+    }
+
+    private static void Handle(MulticastReporter reporter, Packet packet, in IpInfo info)
+    {
+        packet.TransportOffset = packet.Start;
+        if (packet.Length == 0 || !packet.EnsureLinear(packet.Length)
+            || (info.Protocol == IpProtocol.Igmp && !ChecksumOffload.Verify(packet, info)))
+        {
+            reporter.Counters[MulticastCounter.InErrors]++;
+        }
+        else
+        {
+            reporter.HandleMessage(packet.Linear, info);
+        }
+
+        packet.Release();
+    }
+
+    private void EndChange(MulticastGroup group, bool wasMember, MulticastFilterMode before)
+    {
+        (group.Address.IsIpv4 ? _igmp : _mld).OnChange(group, wasMember, before);
+        Tidy(group);
     }
 
     /// <summary>224.0.0.1, ff02::1 and ff01::1: never joined, never left, never reported (RFC 3376 5, RFC 3810 6).</summary>
