@@ -1,0 +1,174 @@
+using System.Runtime.CompilerServices;
+
+namespace Portico.Net;
+
+// Between the connection and its congestion-control algorithm: when the window may grow (RFC 5681 3.1), whether it was used
+// (RFC 7661's question in Linux's form), and restarting after idleness (RFC 5681 4.1).
+public sealed unsafe partial class TcpLayer
+{
+    private CongestionContext ContextOf(Tcb* c) => new()
+    {
+        Cwnd = c->Cwnd,
+        SsThresh = c->SsThresh,
+        CwndCount = c->CwndCount,
+        CwndClamp = c->CwndClamp,
+        PriorCwnd = c->PriorCwnd,
+        Mss = c->Mss,
+        SrttMicros = c->Rtt.SrttMicros,
+        MinRttMicros = c->Rtt.MinRttMicros,
+        IsCwndLimited = IsCwndLimited(c),
+        Now = _engine.Now,
+        LastSent = new MonoTime(NowNanos - ((long)(NowMillis - c->LastSentMillis) * 1_000_000)),
+        PacketsInFlight = PacketsInFlight(c),
+        SndUna = c->SndUna,
+        SndNxt = c->SndNxt,
+    };
+
+    private static void Adopt(Tcb* c, in CongestionContext context)
+    {
+        c->Cwnd = Math.Max(context.Cwnd, 1);
+        c->SsThresh = context.SsThresh;
+        c->CwndCount = context.CwndCount;
+    }
+
+    private void CongestionInitialize(Tcb* c)
+    {
+        c->Congestion = default;
+        CongestionContext context = ContextOf(c);
+        Congestion.Initialize(c->Algorithm, ref c->Congestion, ref context);
+        Adopt(c, context);
+        c->CwndStampMillis = NowMillis;
+    }
+
+    private uint CongestionSsThresh(Tcb* c)
+    {
+        CongestionContext context = ContextOf(c);
+        return Math.Max(Congestion.SsThresh(c->Algorithm, ref c->Congestion, ref context), 2);
+    }
+
+    private uint CongestionUndoCwnd(Tcb* c)
+    {
+        CongestionContext context = ContextOf(c);
+        return Congestion.UndoCwnd(c->Algorithm, ref c->Congestion, ref context);
+    }
+
+    private void CongestionLossEvent(Tcb* c) => SendCongestionEvent(c, CongestionEvent.Loss);
+
+    private void SendCongestionEvent(Tcb* c, CongestionEvent what)
+    {
+        CongestionContext context = ContextOf(c);
+        Congestion.OnCwndEvent(c->Algorithm, ref c->Congestion, ref context, what);
+        Adopt(c, context);
+    }
+
+    /// <summary>The algorithm hears of each ACK of new data, with a round-trip sample where there is one.</summary>
+    private void CongestionPacketsAcked(Tcb* c, uint packets, int rttMicros)
+    {
+        if (rttMicros < 0 || !InSlowStart(c))
+        {
+            return;
+        }
+
+        CongestionContext context = ContextOf(c);
+        context.Acked = packets;
+        Congestion.OnPacketsAcked(c->Algorithm, ref c->Congestion, ref context, rttMicros);
+        Adopt(c, context);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool InSlowStart(Tcb* c) => c->Cwnd < c->SsThresh;
+
+    private static bool IsCwndLimited(Tcb* c) => InSlowStart(c) ? c->Cwnd < 2 * c->MaxPacketsOut : Has(c, TcbFlags.CwndLimited);
+
+    /// <summary>What the ACK means for the window: reduction in recovery, growth otherwise (Linux: tcp_cong_control).</summary>
+    private void ControlCongestion(Tcb* c, ref AckState ack, bool newlyLost)
+    {
+        uint delivered = ack.Delivered;
+        Mib[TcpCounter.TCPDelivered] += delivered;
+        if (IsReducing(c))
+        {
+            ReduceCwnd(c, delivered, newlyLost, (ack.Facts & AckFacts.UnaAdvanced) != 0);
+            return;
+        }
+
+        // With much reordering SACKed data counts as progress; otherwise only what is cumulatively acknowledged does.
+        AckFacts progress = c->Reordering > (uint)Settings.tcp_reordering ? AckFacts.Acked | AckFacts.DataSacked : AckFacts.DataAcked;
+        if ((ack.Facts & progress) == 0 || delivered == 0 || !IsCwndLimited(c) || c->Cwnd >= c->CwndClamp)
+        {
+            return;
+        }
+
+        CongestionContext context = ContextOf(c);
+        context.Acked = delivered;
+        Congestion.CongestionAvoid(c->Algorithm, ref c->Congestion, ref context);
+        Adopt(c, context);
+        c->CwndStampMillis = NowMillis;
+    }
+
+    /// <summary>Remembers whether cwnd was what held the sender back in this window (Linux: tcp_cwnd_validate).</summary>
+    private void ValidateCwnd(Tcb* c, bool limited)
+    {
+        if (Seq.Geq(c->SndUna, c->CwndUsageSeq) || limited || (!Has(c, TcbFlags.CwndLimited) && c->PacketsOut > c->MaxPacketsOut))
+        {
+            c->Flags = limited ? c->Flags | TcbFlags.CwndLimited : c->Flags & ~TcbFlags.CwndLimited;
+            c->MaxPacketsOut = c->PacketsOut;
+            c->CwndUsageSeq = c->SndNxt;
+        }
+
+        if (IsCwndLimited(c))
+        {
+            c->CwndUsed = 0;
+            c->CwndStampMillis = NowMillis;
+            return;
+        }
+
+        c->CwndUsed = Math.Max(c->CwndUsed, c->PacketsOut);
+        if (Settings.tcp_slow_start_after_idle && NowMillis - c->CwndStampMillis >= (uint)(c->Rtt.RtoMicros / 1000))
+        {
+            DecayUnusedWindow(c);
+        }
+    }
+
+    /// <summary>RFC 2861: a window that the application does not fill says nothing about the path any more; half of the excess goes.</summary>
+    private void DecayUnusedWindow(Tcb* c)
+    {
+        if (c->CaState == CaState.Open && !Has(c, TcbFlags.NoSpace))
+        {
+            uint used = Math.Max(c->CwndUsed, InitialWindow);
+            if (used < c->Cwnd)
+            {
+                c->SsThresh = CurrentSsThresh(c);
+                c->Cwnd = (c->Cwnd + used) >> 1;
+            }
+
+            c->CwndUsed = 0;
+        }
+
+        c->CwndStampMillis = NowMillis;
+    }
+
+    /// <summary>RFC 5681 4.1: after an RTO without sending, the window halves for each RTO of silence, down to the initial one.</summary>
+    private void RestartAfterIdle(Tcb* c)
+    {
+        uint rto = Math.Max((uint)(c->Rtt.RtoMicros / 1000), 1);
+        uint idle = NowMillis - c->LastSentMillis;
+        if (idle < rto || c->CaState != CaState.Open)
+        {
+            return;
+        }
+
+        c->SsThresh = CurrentSsThresh(c);
+        uint floor = Math.Min(c->Cwnd, InitialWindow);
+        uint cwnd = c->Cwnd;
+        while (idle > rto && cwnd > floor)
+        {
+            idle -= rto;
+            cwnd >>= 1;
+        }
+
+        c->Cwnd = Math.Max(cwnd, floor);
+        c->CwndStampMillis = NowMillis;
+        c->CwndUsed = 0;
+        SendCongestionEvent(c, CongestionEvent.WindowRestart);
+    }
+}

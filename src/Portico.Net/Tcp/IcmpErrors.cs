@@ -1,0 +1,106 @@
+using System.Buffers.Binary;
+
+namespace Portico.Net;
+
+// ICMP errors about our segments (RFC 9293 3.9.2.2, RFC 1191, RFC 8201) with RFC 5927's checks: an error counts only if it quotes a
+// sequence number that is in flight, and none ends an established connection.
+public sealed unsafe partial class TcpLayer
+{
+    /// <summary>An ICMP error about a segment; <paramref name="quoted"/> is the quoted TCP header (at least 8 bytes).</summary>
+    internal void HandleIcmpError(in IcmpErrorInfo error, ReadOnlySpan<byte> quoted)
+    {
+        if (quoted.Length < 8)
+        {
+            ++Mib[TcpCounter.OutOfWindowIcmps];
+            return;
+        }
+
+        ushort localPort = BinaryPrimitives.ReadUInt16BigEndian(quoted);
+        ushort remotePort = BinaryPrimitives.ReadUInt16BigEndian(quoted[2..]);
+        uint seq = BinaryPrimitives.ReadUInt32BigEndian(quoted[4..]);
+        ulong hash = FlowHash(error.LocalAddress, error.RemoteAddress, localPort, remotePort);
+        uint value = FindFlow(hash, error.LocalAddress, error.RemoteAddress, localPort, remotePort);
+        if (value == 0 || (value & KindMask) == KindTimeWait)
+        {
+            return;
+        }
+
+        if ((value & KindMask) == KindRequest)
+        {
+            SynRequest* request = _requests.At(value & ~KindMask);
+            if (request->Held || seq != request->Iss)
+            {
+                ++Mib[TcpCounter.OutOfWindowIcmps];
+            }
+            else if (error.IsHard && error.Mtu < 0)
+            {
+                ++Mib[TcpCounter.ListenDrops];
+                RemoveRequest(request);
+            }
+
+            return;
+        }
+
+        Tcb* c = _connections.At(value);
+        if (!Seq.Between(c->SndUna, seq, c->SndNxt))
+        {
+            ++Mib[TcpCounter.OutOfWindowIcmps];
+            return;
+        }
+
+        if (error.Mtu >= 0)
+        {
+            ApplyPathMtu(c);
+        }
+        else if (c->State is TcpState.SynSent or TcpState.SynReceived && error.IsHard)
+        {
+            ++Mib[TcpCounter.AttemptFails];
+            Finish(c, error.Error);
+        }
+        else
+        {
+            c->SoftError = (short)error.Error;
+        }
+
+        Reap();
+    }
+
+    /// <summary>IP has noted the smaller path MTU: what is in flight and too large goes out again at once, in smaller segments.</summary>
+    private void ApplyPathMtu(Tcb* c)
+    {
+        ushort before = c->Mss;
+        c->Route.Generation = 0;
+        if (c->State is TcpState.Closed or TcpState.SynSent || EnsureRoute(c) != Errno.None || c->Mss >= before || c->TxHead == null)
+        {
+            return;
+        }
+
+        // Not congestion: the window stays, the segments count anew by the new size (Linux: tcp_simple_retransmit).
+        AckState none = default;
+        for (SendSegment* segment = c->TxHead; segment != null; segment = segment->Next)
+        {
+            bool tooLarge = PayloadLength(segment) > c->Mss;
+            RecountPackets(c, segment);
+            if (tooLarge)
+            {
+                MarkLost(c, segment, ref none);
+            }
+        }
+
+        if (c->LostOut == 0)
+        {
+            return;
+        }
+
+        if (c->CaState != CaState.Loss)
+        {
+            c->HighSeq = c->SndNxt;
+            c->SsThresh = CurrentSsThresh(c);
+            c->PriorSsThresh = 0;
+            c->UndoMarker = 0;
+            c->CaState = CaState.Loss;
+        }
+
+        RetransmitQueue(c);
+    }
+}

@@ -1,0 +1,324 @@
+using System.Runtime.CompilerServices;
+
+namespace Portico.Net;
+
+// Making segments: header, options, payload by reference, and handing them to IP. Also what follows from having sent one.
+public sealed unsafe partial class TcpLayer
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private uint TsClock(Tcb* c) => NowMillis + c->TsOffset;
+
+    /// <summary>The route, looked up again when it may be wrong; with a new route the segment size follows the path MTU.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Errno EnsureRoute(Tcb* c) => c->Route.Generation == _stack.Ip.RouteGeneration ? Errno.None : FindRouteAgain(c);
+
+    private Errno FindRouteAgain(Tcb* c)
+    {
+        Errno error = _stack.Ip.FindRoute(c->LocalAddress, c->RemoteAddress, c->BoundInterface, out RouteCache route);
+        if (error != Errno.None)
+        {
+            c->SoftError = (short)error;
+            return error;
+        }
+
+        c->Route = route;
+        UpdateMss(c);
+        return Errno.None;
+    }
+
+    private static int IpHeaderBytes(Tcb* c) => c->LocalAddress.IsIpv4 ? 20 : 40;
+
+    /// <summary>
+    /// Mss = path MTU less headers, at most what the peer announced, less the timestamp option that every segment carries
+    /// (RFC 6691, RFC 9293 3.7.1), at most half of the largest window that the peer ever offered (RFC 9293 3.8.6.2.1).
+    /// </summary>
+    private void UpdateMss(Tcb* c)
+    {
+        int mtu = Math.Min(c->Route.PathMtu == 0 ? 1500 : c->Route.PathMtu, c->LocalAddress.IsIpv4 ? 65535 : 65575);
+        int mss = mtu - IpHeaderBytes(c) - TcpHeader.LengthMin;
+        if (c->MssClamp != 0)
+        {
+            mss = Math.Min(mss, c->MssClamp);
+        }
+
+        if (Has(c, TcbFlags.Timestamps))
+        {
+            mss -= TcpOptions.TimestampBytes;
+        }
+
+        if (c->MaxWindow != 0)
+        {
+            uint half = c->MaxWindow > 536 ? c->MaxWindow >> 1 : c->MaxWindow;
+            mss = (int)Math.Min((uint)mss, Math.Max(half, 68u - 40));
+        }
+
+        mss = Math.Max(mss, Settings.tcp_min_snd_mss - 12);
+        if (c->Mss != mss)
+        {
+            c->Mss = (ushort)mss;
+        }
+    }
+
+    /// <summary>RFC 9293 MUST-15 and MUST-16: without an MSS option the peer takes 536 bytes (IPv4) or 1220 (IPv6).</summary>
+    private void SetMssClamp(Tcb* c, ushort announced)
+    {
+        int peer = announced == 0 ? (c->RemoteAddress.IsIpv4 ? 536 : 1220) : announced;
+        peer = Math.Max(peer, Settings.tcp_min_snd_mss);
+        c->MssClamp = (ushort)(c->UserMss != 0 ? Math.Min(peer, c->UserMss) : peer);
+    }
+
+    /// <summary>The MSS to announce: what the outgoing interface can receive (RFC 6691).</summary>
+    private static ushort AnnouncedMss(NetworkInterface? outgoing, in IpAddress address, ushort userMss)
+    {
+        int mtu = Math.Min(outgoing?.Mtu ?? 1500, address.IsIpv4 ? 65535 : 65575);
+        int mss = Math.Min(mtu - (address.IsIpv4 ? 40 : 60), 65535);
+        return (ushort)(userMss != 0 ? Math.Min(userMss, mss) : mss);
+    }
+
+    private NetworkInterface? InterfaceAt(int index) => index > 0 && index <= _stack.Interfaces.Count ? _stack.Interfaces[index - 1] : null;
+
+    private static int SackOptionBytes(Tcb* c)
+    {
+        int count = c->SackCount + (Has(c, TcbFlags.DsackPending) ? 1 : 0);
+        if (count == 0)
+        {
+            return 0;
+        }
+
+        int most = Has(c, TcbFlags.Timestamps) ? 3 : 4;
+        return 4 + (8 * Math.Min(count, most));
+    }
+
+    /// <summary>Sends a queued segment (again). False when there is no route or no memory.</summary>
+    private bool Transmit(Tcb* c, SendSegment* segment)
+    {
+        segment->SentTime = NowNanos;
+        if ((segment->Flags & TcpFlags.Syn) != 0)
+        {
+            return TransmitSyn(c, segment);
+        }
+
+        uint payload = PayloadLength(segment);
+        if (EnsureRoute(c) != Errno.None)
+        {
+            return false;
+        }
+
+        Packet packet = _engine.Packets.Rent();
+        uint left = payload;
+        uint seq = segment->Node.Start;
+        for (Block* block = segment->Block; left > 0; block = block->Next)
+        {
+            int offset = block->Start + (int)(seq - block->Sequence);
+            int count = (int)Math.Min(left, (uint)(block->End - offset));
+            if (count > 0 && !packet.TryAddFragment(block, offset, count))
+            {
+                // A retransmission may find its bytes spread over more blocks than one packet holds only if blocks were split.
+                packet.Release();
+                return false;
+            }
+
+            left -= (uint)count;
+            seq += (uint)count;
+        }
+
+        if (payload > c->Mss)
+        {
+            packet.GsoSize = c->Mss;
+        }
+
+        // SACK blocks are left out of a segment that has no room for them: an ACK with them goes out anyway.
+        bool sackFits = payload + (uint)SackOptionBytes(c) <= c->Mss || payload > c->Mss;
+        c->LastSentMillis = NowMillis;
+        Emit(c, packet, segment->Node.Start, (segment->Flags & (TcpFlags.Psh | TcpFlags.Fin)) | TcpFlags.Ack, sackFits && payload <= c->Mss);
+        return true;
+    }
+
+    /// <summary>Puts the TCP header in front of the payload and sends the packet.</summary>
+    private void Emit(Tcb* c, Packet packet, uint seq, TcpFlags flags, bool withSack)
+    {
+        int headerLength = TcpHeader.LengthMin;
+        bool timestamps = Has(c, TcbFlags.Timestamps);
+        int sackBytes = withSack ? SackOptionBytes(c) : 0;
+        headerLength += (timestamps ? TcpOptions.TimestampBytes : 0) + sackBytes;
+        Span<byte> header = packet.Push(headerLength);
+        packet.TransportOffset = packet.Start;
+        ushort urgent = 0;
+        if (Has(c, TcbFlags.UrgentMode) && Seq.Gt(c->SndUp, seq))
+        {
+            // RFC 9293 3.8.5: the pointer is the offset of the byte after the urgent one in RFC 793's reading, which all hosts use.
+            urgent = (ushort)Math.Min(c->SndUp - seq, 0xFFFF);
+            flags |= TcpFlags.Urg;
+        }
+
+        uint window = SelectWindow(c) >> c->RcvWindShift;
+        TcpHeader.Write(header, c->LocalPort, c->RemotePort, seq, c->RcvNxt, headerLength, flags, (ushort)window, urgent);
+        int at = TcpHeader.LengthMin;
+        if (timestamps)
+        {
+            at += TcpOptions.WriteTimestamp(header[at..], TsClock(c), c->TsRecent);
+        }
+
+        if (sackBytes > 0)
+        {
+            WriteSackOption(c, header[at..]);
+        }
+
+        AckSent(c);
+        c->SegsOut++;
+        packet.Checksum = ChecksumState.Partial;
+        SendPacket(c, packet);
+    }
+
+    private void SendPacket(Tcb* c, Packet packet)
+    {
+        ++Mib[TcpCounter.OutSegs];
+        IpSend send = new()
+        {
+            Source = c->LocalAddress,
+            Destination = c->RemoteAddress,
+            Protocol = IpProtocol.Tcp,
+            HopLimit = c->HopLimit,
+            TrafficClass = c->TrafficClass,
+            DontFragment = !Has(c, TcbFlags.NoPathMtuDiscovery),
+        };
+        _stack.Ip.Send(packet, c->Route, send);
+    }
+
+    private void WriteSackOption(Tcb* c, Span<byte> destination)
+    {
+        Span<SackBlock> blocks = stackalloc SackBlock[4];
+        int most = Has(c, TcbFlags.Timestamps) ? 3 : 4;
+        int count = 0;
+        if (Has(c, TcbFlags.DsackPending))
+        {
+            blocks[count++] = new SackBlock(c->Dsack.Left, c->Dsack.Right);
+            c->Flags &= ~TcbFlags.DsackPending;
+        }
+
+        for (int i = 0; i < c->SackCount && count < most; i++)
+        {
+            blocks[count++] = new SackBlock(c->Sacks[i].Left, c->Sacks[i].Right);
+        }
+
+        TcpOptions.WriteSack(destination, blocks[..count]);
+    }
+
+    /// <summary>An ACK without data.</summary>
+    private void SendAck(Tcb* c)
+    {
+        if (c->State is TcpState.Closed or TcpState.SynSent || EnsureRoute(c) != Errno.None)
+        {
+            return;
+        }
+
+        Emit(c, _engine.Packets.Rent(), c->SndNxt, TcpFlags.Ack, true);
+    }
+
+    /// <summary>A segment one byte below the window, which any peer must answer (RFC 9293 3.8.4, 3.8.6.1; Linux: tcp_xmit_probe_skb).</summary>
+    private void SendProbe(Tcb* c)
+    {
+        if (EnsureRoute(c) != Errno.None)
+        {
+            return;
+        }
+
+        Emit(c, _engine.Packets.Rent(), c->SndUna - 1, TcpFlags.Ack, true);
+    }
+
+    /// <summary>The SYN, or SYN-ACK when the peer's SYN is known; options as agreed so far.</summary>
+    private bool TransmitSyn(Tcb* c, SendSegment* segment)
+    {
+        if (EnsureRoute(c) != Errno.None)
+        {
+            return false;
+        }
+
+        bool acks = c->State == TcpState.SynReceived;
+        Packet packet = _engine.Packets.Rent();
+        Span<byte> options = stackalloc byte[40];
+        int optionBytes = TcpOptions.WriteSyn(options, c->AdvMss, Has(c, TcbFlags.WindowScale) ? c->RcvWindShift : -1, Has(c, TcbFlags.Sack),
+            Has(c, TcbFlags.Timestamps), TsClock(c), acks ? c->TsRecent : 0);
+        int headerLength = TcpHeader.LengthMin + optionBytes;
+        Span<byte> header = packet.Push(headerLength);
+        packet.TransportOffset = packet.Start;
+        options[..optionBytes].CopyTo(header[TcpHeader.LengthMin..]);
+        TcpHeader.Write(header, c->LocalPort, c->RemotePort, segment->Node.Start, acks ? c->RcvNxt : 0, headerLength,
+            TcpFlags.Syn | (acks ? TcpFlags.Ack : 0), (ushort)Math.Min(c->RcvWnd, 65535), 0);
+        packet.Checksum = ChecksumState.Partial;
+        c->SegsOut++;
+        if (acks)
+        {
+            AckSent(c);
+        }
+
+        SendPacket(c, packet);
+        return true;
+    }
+
+    /// <summary>The SYN of a simultaneous open goes out again at once, with an ACK.</summary>
+    private void ResendSyn(Tcb* c)
+    {
+        if (c->TxHead != null)
+        {
+            Transmit(c, c->TxHead);
+        }
+    }
+
+    /// <summary>
+    /// RFC 9293 3.10.7.1: a reset for a segment that belongs to nothing; never for a reset, never to a multicast or broadcast address.
+    /// </summary>
+    private void SendReset(ref Arrival seg)
+    {
+        if (seg.Has(TcpFlags.Rst) || seg.Info.IsMulticastOrBroadcast)
+        {
+            return;
+        }
+
+        uint seq = seg.Has(TcpFlags.Ack) ? seg.Ack : 0;
+        uint ack = seg.Has(TcpFlags.Ack) ? 0 : seg.EndSeq;
+        SendBare(seg.Info.Destination, seg.Info.Source, seg.DestinationPort, seg.SourcePort, seq, ack,
+            seg.Has(TcpFlags.Ack) ? TcpFlags.Rst : TcpFlags.Rst | TcpFlags.Ack, 0, false, 0, 0);
+        ++Mib[TcpCounter.OutRsts];
+    }
+
+    /// <summary>Resets an existing connection from our side (RFC 9293 3.10.5).</summary>
+    private void SendResetFor(Tcb* c)
+    {
+        if (c->State is TcpState.Closed or TcpState.SynSent)
+        {
+            return;
+        }
+
+        if (EnsureRoute(c) == Errno.None)
+        {
+            Emit(c, _engine.Packets.Rent(), c->SndNxt, TcpFlags.Rst | TcpFlags.Ack, false);
+            ++Mib[TcpCounter.OutRsts];
+        }
+    }
+
+    /// <summary>A segment without a connection behind it: resets, and the ACKs of half-open and TIME-WAIT records.</summary>
+    private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
+        ushort window, bool timestamps, uint tsVal, uint tsEcr)
+    {
+        if (_stack.Ip.FindRoute(local, remote, 0, out RouteCache route) != Errno.None)
+        {
+            return;
+        }
+
+        Packet packet = _engine.Packets.Rent();
+        int headerLength = TcpHeader.LengthMin + (timestamps ? TcpOptions.TimestampBytes : 0);
+        Span<byte> header = packet.Push(headerLength);
+        packet.TransportOffset = packet.Start;
+        TcpHeader.Write(header, localPort, remotePort, seq, ack, headerLength, flags, window, 0);
+        if (timestamps)
+        {
+            TcpOptions.WriteTimestamp(header[TcpHeader.LengthMin..], tsVal, tsEcr);
+        }
+
+        packet.Checksum = ChecksumState.Partial;
+        ++Mib[TcpCounter.OutSegs];
+        IpSend send = new() { Source = local, Destination = remote, Protocol = IpProtocol.Tcp, DontFragment = true };
+        _stack.Ip.Send(packet, route, send);
+    }
+}

@@ -1,0 +1,48 @@
+namespace Portico.Net;
+
+/// <summary>State and measurements of a connection, as struct tcp_info (tcp(7)); times in microseconds, sizes in bytes.</summary>
+public struct TcpInfo
+{
+#pragma warning disable CS1591 // The names are tcp_info's.
+    public TcpState State;
+    public byte CaState;
+    public byte Retransmits;
+    public byte Probes;
+    public byte Backoff;
+    public bool Timestamps;
+    public bool Sack;
+    public byte SndWindShift;
+    public byte RcvWindShift;
+    public uint RtoMicros;
+    public uint AtoMicros;
+    public uint SndMss;
+    public uint RcvMss;
+    public uint Unacked;
+    public uint Sacked;
+    public uint Lost;
+    public uint Retrans;
+    public uint PathMtu;
+    public uint RcvSsThresh;
+    public uint RttMicros;
+    public uint RttVarMicros;
+    public uint MinRttMicros;
+    public uint SndSsThresh;
+    public uint SndCwnd;
+    public uint AdvMss;
+    public uint Reordering;
+    public uint SndWnd;
+    public uint RcvWnd;
+    public uint RcvSpace;
+    public uint TotalRetrans;
+    public uint NotSentBytes;
+    public uint ReceiveQueueBytes;
+    public uint SendQueueBytes;
+    public ulong BytesAcked;
+    public ulong BytesReceived;
+    public ulong BytesSent;
+    public ulong BytesRetrans;
+    public uint SegsOut;
+    public uint SegsIn;
+    public TcpCongestion Congestion;
+#pragma warning restore CS1591
+}

@@ -1,0 +1,350 @@
+namespace Portico.Net;
+
+// RFC 9293 3.10.2 to 3.10.6: SEND, RECEIVE, CLOSE, ABORT, STATUS, with Linux's errors.
+public sealed unsafe partial class TcpLayer
+{
+    /// <summary>
+    /// Copies bytes into the send buffer, as many as fit. Errors: EAGAIN when none fit or the connection is being opened, EPIPE after
+    /// shutdown, EBADF for a stale handle, ENOBUFS without memory, or the connection's pending error (ECONNRESET, ETIMEDOUT, ...).
+    /// </summary>
+    public Errno Send(TcpHandle handle, ReadOnlySpan<byte> data, TcpSendFlags flags, out int sent)
+    {
+        sent = 0;
+        Tcb* c = Find(handle);
+        if (c == null)
+        {
+            return Errno.EBADF;
+        }
+
+        if (c->State is not (TcpState.Established or TcpState.CloseWait))
+        {
+            Errno error = SendError(c);
+            if (error != Errno.None)
+            {
+                return error;
+            }
+        }
+
+        int room = SendRoom(c);
+        if (room <= 0 && data.Length > 0)
+        {
+            c->Flags |= TcbFlags.NoSpace;
+            return Errno.EAGAIN;
+        }
+
+        int wanted = Math.Min(room, data.Length);
+        sent = AppendData(c, data[..wanted]);
+        if (sent < data.Length)
+        {
+            c->Flags |= TcbFlags.NoSpace;
+            if (sent == 0)
+            {
+                return Errno.ENOBUFS;
+            }
+        }
+
+        if ((flags & TcpSendFlags.OutOfBand) != 0 && sent == data.Length && sent > 0)
+        {
+            c->Flags |= TcbFlags.UrgentMode;
+            c->SndUp = c->WriteSeq;
+        }
+
+        c->Flags = (flags & TcpSendFlags.More) != 0 ? c->Flags | TcbFlags.More : c->Flags & ~TcbFlags.More;
+
+        // An answer within the delayed-ACK time makes a dialogue: ACKs ride on answers from here on.
+        if (NowMillis - c->LastReceivedMillis < c->AtoMillis)
+        {
+            c->PingPong = (byte)Math.Min(c->PingPong + 1, 255);
+        }
+
+        SendPending(c);
+        Reap();
+        return Errno.None;
+    }
+
+    private static Errno SendError(Tcb* c)
+    {
+        if (c->Error != 0)
+        {
+            return TakePendingError(c);
+        }
+
+        return c->State switch
+        {
+            TcpState.SynSent or TcpState.SynReceived => Errno.EAGAIN,
+            _ => Errno.EPIPE,
+        };
+    }
+
+    /// <summary>
+    /// Copies received bytes out. None with 0 bytes is the end of the stream. Errors: EAGAIN, EBADF for a stale handle, or the pending
+    /// error; with <see cref="TcpReceiveFlags.OutOfBand"/> EINVAL without urgent data.
+    /// </summary>
+    public Errno Receive(TcpHandle handle, Span<byte> buffer, TcpReceiveFlags flags, out int received)
+    {
+        received = 0;
+        Tcb* c = Find(handle);
+        if (c == null)
+        {
+            return Errno.EBADF;
+        }
+
+        bool peek = (flags & TcpReceiveFlags.Peek) != 0;
+        if ((flags & TcpReceiveFlags.OutOfBand) != 0)
+        {
+            return ReadUrgent(c, buffer, peek, out received);
+        }
+
+        if (c->RxHead != null && buffer.Length > 0)
+        {
+            received = ReadBytes(c, buffer, peek);
+            if (received > 0)
+            {
+                if (!peek)
+                {
+                    AfterRead(c, received);
+                    Reap();
+                }
+
+                return Errno.None;
+            }
+        }
+
+        if (c->Error != 0)
+        {
+            return TakePendingError(c);
+        }
+
+        if (Has(c, TcbFlags.FinReceived | TcbFlags.ReceiveShutdown) || c->State == TcpState.Closed || buffer.Length == 0)
+        {
+            return Errno.None;
+        }
+
+        return Errno.EAGAIN;
+    }
+
+    /// <summary>Ends one or both directions. Errors: ENOTCONN, EBADF.</summary>
+    public Errno Shutdown(TcpHandle handle, TcpShutdown how)
+    {
+        Tcb* c = Find(handle);
+        if (c == null)
+        {
+            return Errno.EBADF;
+        }
+
+        if (c->State == TcpState.Closed)
+        {
+            return Errno.ENOTCONN;
+        }
+
+        if (how is TcpShutdown.Receive or TcpShutdown.Both)
+        {
+            c->Flags |= TcbFlags.ReceiveShutdown;
+            Notify(c, SocketEvents.Readable | SocketEvents.ReadHangUp);
+        }
+
+        if (how is TcpShutdown.Send or TcpShutdown.Both)
+        {
+            if (c->State == TcpState.SynSent)
+            {
+                Finish(c, Errno.None);
+            }
+            else
+            {
+                QueueFin(c);
+            }
+
+            if (c->State != TcpState.Closed)
+            {
+                Notify(c, SocketEvents.Writable);
+            }
+        }
+
+        Reap();
+        return Errno.None;
+    }
+
+    /// <summary>RFC 9293 3.10.4: the FIN follows the last byte, and the state changes now.</summary>
+    private void QueueFin(Tcb* c)
+    {
+        if (Has(c, TcbFlags.FinQueued))
+        {
+            return;
+        }
+
+        switch (c->State)
+        {
+            case TcpState.Established or TcpState.SynReceived:
+                c->Flags |= TcbFlags.FinQueued;
+                if (c->State == TcpState.Established)
+                {
+                    SetState(c, TcpState.FinWait1);
+                }
+
+                break;
+            case TcpState.CloseWait:
+                c->Flags |= TcbFlags.FinQueued;
+                SetState(c, TcpState.LastAck);
+                break;
+            default:
+                return;
+        }
+
+        // Corked data goes with it.
+        c->Flags &= ~(TcbFlags.Cork | TcbFlags.More);
+        SendPending(c);
+    }
+
+    /// <summary>
+    /// Gives the connection up: it finishes on its own (FIN, retransmissions, TIME-WAIT) as after close(2), or is reset where unread
+    /// data is left (RFC 2525 2.17) or SO_LINGER is 0. The handle is dead from here on.
+    /// </summary>
+    public void Close(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        if (c == null)
+        {
+            return;
+        }
+
+        bool unread = c->RxHead != null;
+        Orphan(c);
+        if (c->State == TcpState.Closed)
+        {
+            Doom(c);
+        }
+        else if (unread)
+        {
+            ++Mib[TcpCounter.TCPAbortOnClose];
+            SendResetFor(c);
+            Finish(c, Errno.None);
+        }
+        else if (c->LingerSeconds == 0)
+        {
+            ++Mib[TcpCounter.TCPAbortOnData];
+            SendResetFor(c);
+            Finish(c, Errno.None);
+        }
+        else if (c->State == TcpState.SynSent)
+        {
+            Finish(c, Errno.None);
+        }
+        else if (_orphanCount > Settings.tcp_max_orphans)
+        {
+            ++Mib[TcpCounter.TCPAbortOnMemory];
+            SendResetFor(c);
+            Finish(c, Errno.None);
+        }
+        else
+        {
+            QueueFin(c);
+            if (c->State == TcpState.FinWait2)
+            {
+                EnterOrphanFinWait2(c);
+            }
+        }
+
+        Reap();
+    }
+
+    /// <summary>Resets the connection (RFC 9293 3.10.5); the handle is dead from here on.</summary>
+    public void Abort(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        if (c == null)
+        {
+            return;
+        }
+
+        Orphan(c);
+        if (c->State == TcpState.Closed)
+        {
+            Doom(c);
+        }
+        else
+        {
+            ++Mib[TcpCounter.TCPAbortOnClose];
+            SendResetFor(c);
+            Finish(c, Errno.None);
+        }
+
+        Reap();
+    }
+
+    private void Orphan(Tcb* c)
+    {
+        if (c->Owner != 0)
+        {
+            _engine.UnregisterOwner(c->Owner);
+            c->Owner = 0;
+        }
+
+        // The generation moves on when the record is freed; until then the handle must not find it either.
+        c->Flags |= TcbFlags.Orphan | TcbFlags.ReceiveShutdown;
+        _orphanCount++;
+        FreeReceiveQueue(c);
+        c->CopiedSeq = c->RcvNxt;
+    }
+
+    /// <summary>What the connection is ready for, as poll(2) would say.</summary>
+    public SocketEvents Poll(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        if (c == null)
+        {
+            return SocketEvents.Error | SocketEvents.HangUp;
+        }
+
+        SocketEvents events = c->Error != 0 ? SocketEvents.Error : SocketEvents.None;
+        bool closed = c->State == TcpState.Closed;
+        if (closed || (Has(c, TcbFlags.ReceiveShutdown) && Has(c, TcbFlags.FinQueued)))
+        {
+            events |= SocketEvents.HangUp;
+        }
+
+        if (closed || Has(c, TcbFlags.FinReceived | TcbFlags.ReceiveShutdown))
+        {
+            events |= SocketEvents.Readable | SocketEvents.ReadHangUp;
+        }
+
+        if (c->State is TcpState.SynSent or TcpState.SynReceived)
+        {
+            return events;
+        }
+
+        if (c->RxHead != null)
+        {
+            events |= SocketEvents.Readable;
+        }
+
+        if (closed || Has(c, TcbFlags.FinQueued) || SendRoom(c) >= Math.Max(QueuedBytes(c) / 2, 1))
+        {
+            events |= SocketEvents.Writable;
+        }
+        else
+        {
+            c->Flags |= TcbFlags.NoSpace;
+        }
+
+        if (c->Urgent == UrgentState.Valid)
+        {
+            events |= SocketEvents.Priority;
+        }
+
+        return events;
+    }
+
+    /// <summary>Reads and clears the pending error (SO_ERROR).</summary>
+    public Errno TakeError(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        return c == null ? Errno.EBADF : TakePendingError(c);
+    }
+
+    private static Errno TakePendingError(Tcb* c)
+    {
+        Errno error = (Errno)c->Error;
+        c->Error = 0;
+        return error;
+    }
+}

@@ -1,0 +1,118 @@
+namespace Portico.Net;
+
+/// <summary>
+/// net.ipv4.tcp_* of one stack, with Linux's names and defaults (ip-sysctl); may be changed while the stack runs and apply from the
+/// next use on.
+/// </summary>
+public sealed class TcpSettings
+{
+#pragma warning disable IDE1006 // The names are Linux's.
+    /// <summary>Minimum, default and largest receive buffer, in bytes of memory (net.ipv4.tcp_rmem).</summary>
+    public (int Min, int Default, int Max) tcp_rmem { get; set; } = (4096, 131072, 6291456);
+
+    /// <summary>Minimum, default and largest send buffer, in bytes of memory (net.ipv4.tcp_wmem).</summary>
+    public (int Min, int Default, int Max) tcp_wmem { get; set; } = (4096, 16384, 4194304);
+
+    /// <summary>Whether the receive buffer follows the reading application (net.ipv4.tcp_moderate_rcvbuf).</summary>
+    public bool tcp_moderate_rcvbuf { get; set; } = true;
+
+    /// <summary>Largest SO_RCVBUF, in bytes (net.core.rmem_max).</summary>
+    public int rmem_max { get; set; } = 212992;
+
+    /// <summary>Largest SO_SNDBUF, in bytes (net.core.wmem_max).</summary>
+    public int wmem_max { get; set; } = 212992;
+
+    /// <summary>RFC 7323 timestamps.</summary>
+    public bool tcp_timestamps { get; set; } = true;
+
+    /// <summary>RFC 2018 selective acknowledgments.</summary>
+    public bool tcp_sack { get; set; } = true;
+
+    /// <summary>RFC 2883 duplicate SACKs.</summary>
+    public bool tcp_dsack { get; set; } = true;
+
+    /// <summary>RFC 7323 window scaling.</summary>
+    public bool tcp_window_scaling { get; set; } = true;
+
+    /// <summary>How often a SYN is repeated.</summary>
+    public int tcp_syn_retries { get; set; } = 6;
+
+    /// <summary>How often a SYN-ACK is repeated.</summary>
+    public int tcp_synack_retries { get; set; } = 5;
+
+    /// <summary>Timeouts after which the route is doubted (net.ipv4.tcp_retries1).</summary>
+    public int tcp_retries1 { get; set; } = 3;
+
+    /// <summary>Timeouts after which a connection gives up (net.ipv4.tcp_retries2).</summary>
+    public int tcp_retries2 { get; set; } = 15;
+
+    /// <summary>The same for a connection that no application holds; 0 means 8.</summary>
+    public int tcp_orphan_retries { get; set; }
+
+    /// <summary>Most connections that no application holds; more are reset.</summary>
+    public int tcp_max_orphans { get; set; } = 131072;
+
+    /// <summary>Most half-open connections a listener keeps (with its backlog as the other bound).</summary>
+    public int tcp_max_syn_backlog { get; set; } = 4096;
+
+    /// <summary>0 never, 1 when the SYN queue is full, 2 always.</summary>
+    public int tcp_syncookies { get; set; } = 1;
+
+    /// <summary>Reset, rather than keep silent, when the accept queue is full.</summary>
+    public bool tcp_abort_on_overflow { get; set; }
+
+    /// <summary>Largest backlog (net.core.somaxconn).</summary>
+    public int somaxconn { get; set; } = 4096;
+
+    /// <summary>Most TIME-WAIT records; beyond, connections close without one.</summary>
+    public int tcp_max_tw_buckets { get; set; } = 131072;
+
+    /// <summary>Whether a new connection may take a TIME-WAIT port: 0 no, 1 yes, 2 on loopback only (RFC 6191).</summary>
+    public int tcp_tw_reuse { get; set; } = 2;
+
+    /// <summary>RFC 1337: RST does not end TIME-WAIT. On by default, unlike Linux: see docs/tcp.md.</summary>
+    public bool tcp_rfc1337 { get; set; } = true;
+
+    /// <summary>Seconds that an abandoned connection stays in FIN-WAIT-2.</summary>
+    public int tcp_fin_timeout { get; set; } = 60;
+
+    /// <summary>Seconds of TIME-WAIT; fixed in Linux (TCP_TIMEWAIT_LEN).</summary>
+    public int TimeWaitSeconds { get; set; } = 60;
+
+    /// <summary>Seconds of silence before the first keepalive probe.</summary>
+    public int tcp_keepalive_time { get; set; } = 7200;
+
+    /// <summary>Seconds between keepalive probes.</summary>
+    public int tcp_keepalive_intvl { get; set; } = 75;
+
+    /// <summary>Unanswered keepalive probes after which a connection is dead.</summary>
+    public int tcp_keepalive_probes { get; set; } = 9;
+
+    /// <summary>Duplicate ACKs that mean loss, to begin with.</summary>
+    public int tcp_reordering { get; set; } = 3;
+
+    /// <summary>Upper limit of what reordering may be learned.</summary>
+    public int tcp_max_reordering { get; set; } = 300;
+
+    /// <summary>Whether cwnd restarts after an idle RTO (RFC 5681 4.1).</summary>
+    public bool tcp_slow_start_after_idle { get; set; } = true;
+
+    /// <summary>Least milliseconds between answers to invalid segments of one connection.</summary>
+    public int tcp_invalid_ratelimit { get; set; } = 500;
+
+    /// <summary>Smallest segment that a peer can make us send (CVE-2019-11479).</summary>
+    public int tcp_min_snd_mss { get; set; } = 48;
+
+    /// <summary>The congestion control of new connections.</summary>
+    public TcpCongestion tcp_congestion_control { get; set; } = TcpCongestion.Cubic;
+
+    /// <summary>Most connections of the stack, of any state but TIME-WAIT.</summary>
+    public int ConnectionsMax { get; init; } = 4 << 20;
+
+    /// <summary>Most half-open connections of the stack over all listeners.</summary>
+    public int HalfOpenMax { get; init; } = 1 << 18;
+
+    /// <summary>Memory in bytes that all receive queues may hold together (the high mark of net.ipv4.tcp_mem).</summary>
+    public long tcp_mem_high { get; set; } = 1L << 30;
+#pragma warning restore IDE1006
+}
