@@ -55,6 +55,7 @@ internal sealed class RunSession : IDisposable
             device.AcceptsAnyAddress = true;
             _ = new TcpProxy(_stack, _events, _policy, _counters);
             _ = new UdpProxy(_stack, _events, _policy, _counters, RunAddresses.Names());
+            _ = new PingProxy(_stack, _events, _policy, _counters);
             _status = new StatusServer(_driver, _stack);
             _link.Start(_events);
         }
@@ -118,9 +119,41 @@ internal sealed class RunSession : IDisposable
         }
     }
 
+    private void PrintStats()
+    {
+        System.Text.StringBuilder text = new();
+        using (_driver.Enter())
+        {
+            for (int i = 0; i < _counters.Count; i++)
+            {
+                (string name, long value) = _counters.At(i);
+                if (value != 0)
+                {
+                    text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{name}={value} ");
+                }
+            }
+
+            for (int i = 0; i < _link.Counters.Count; i++)
+            {
+                (string name, long value) = _link.Counters.At(i);
+                if (value != 0)
+                {
+                    text.Append(System.Globalization.CultureInfo.InvariantCulture, $"Tun{name}={value} ");
+                }
+            }
+        }
+
+        Terminal.Error(text.ToString().TrimEnd());
+    }
+
     public void Dispose()
     {
         _status.Dispose();
+        if (_options.Stats)
+        {
+            PrintStats();
+        }
+
         using (_driver.Enter())
         {
             _link.Dispose();

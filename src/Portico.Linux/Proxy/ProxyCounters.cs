@@ -29,5 +29,10 @@ public enum ProxyCounter
     /// <summary>The oldest flow was given up for a new one.</summary>
     UdpEvicted,
     UdpLimitDrops,
+    PingOut,
+    PingIn,
+    PingErrors,
+    PingProhibited,
+    PingLimitDrops,
 #pragma warning restore CS1591
 }
