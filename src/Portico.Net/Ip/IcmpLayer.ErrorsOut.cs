@@ -134,7 +134,7 @@ public sealed partial class IcmpLayer
         }
 
         Span<byte> header = offending.NetworkHeader;
-        return info.Destination.IsIpv4 ? MayReportIpv4(header) : MayReportIpv6(header);
+        return info.Destination.IsIpv4 ? MayReportIpv4(header) : MayReportIpv6(header, kind);
     }
 
     private static bool MayReportIpv4(Span<byte> header)
@@ -150,7 +150,7 @@ public sealed partial class IcmpLayer
             || (header.Length > length && header[length] is IcmpType.EchoReply or IcmpType.EchoRequest or >= 13 and <= 18);
     }
 
-    private static bool MayReportIpv6(Span<byte> header)
+    private static bool MayReportIpv6(Span<byte> header, IcmpErrorKind kind)
     {
         // The chain is walked as far as it is there, without looking into options: only its last header matters here.
         IpProtocol next = (IpProtocol)header[6];
@@ -165,7 +165,8 @@ public sealed partial class IcmpLayer
             bool isFragment = next == IpProtocol.Ipv6Fragment;
             if (isFragment && (BinaryPrimitives.ReadUInt16BigEndian(header[(offset + 2)..]) & 0xFFF8) != 0)
             {
-                return false;
+                // Only RFC 8200 4.5 asks for one: a fragment whose end is past the longest packet.
+                return kind == IcmpErrorKind.ParameterProblem;
             }
 
             next = (IpProtocol)header[offset];

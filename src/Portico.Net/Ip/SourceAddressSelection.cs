@@ -29,8 +29,8 @@ public sealed partial class IpLayer
     {
         if (route.IsLocal)
         {
-            // The destination itself is the best match: rule 1.
-            source = destination;
+            // The destination itself is the best match: rule 1. For 127/8 Linux's local table says 127.0.0.1.
+            source = destination is { IsIpv4: true, IsLoopback: true } ? IpAddress.LoopbackIpv4 : destination;
             return Errno.None;
         }
 
