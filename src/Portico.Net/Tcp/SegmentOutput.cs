@@ -92,7 +92,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>Sends a queued segment (again). False when there is no route or no memory.</summary>
     private bool Transmit(Tcb* c, SendSegment* segment)
     {
-        segment->SentTime = NowNanos;
+        segment->SentTime = Math.Max(NowNanos, 1);
         if ((segment->Flags & TcpFlags.Syn) != 0)
         {
             return TransmitSyn(c, segment);
