@@ -69,6 +69,14 @@ public sealed unsafe partial class IpLayer
         info.Protocol = walk.Protocol;
         packet.Pull(walk.Offset);
         packet.TransportOffset = packet.Start;
+        if ((isReassembled || walk.IsAtomicFragment) && info.Protocol == IpProtocol.Icmpv6 && packet.EnsureLinear(1)
+            && packet.Linear[0] is >= Icmpv6Type.RouterSolicitation and <= Icmpv6Type.Redirect)
+        {
+            // RFC 6980 5: Neighbor Discovery in fragments is only good for slipping past filters.
+            Drop(packet, mib, IpCounter.InDiscards, IpCounter.DropFragmentBad);
+            return;
+        }
+
         Deliver(packet, info, mib, walk.NextHeaderOffset);
     }
 

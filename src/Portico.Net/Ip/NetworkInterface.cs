@@ -75,6 +75,11 @@ public sealed partial class NetworkInterface : ILinkClient
         set
         {
             _isUp = value;
+            if (!value)
+            {
+                Neighbours?.Clear();
+            }
+
             Stack.Ip.BumpRouteGeneration();
         }
     }
@@ -227,6 +232,8 @@ public sealed partial class NetworkInterface : ILinkClient
     {
         _isUp = false;
         AcceptsAnyAddress = false;
+        Configuration?.Stop();
+        Neighbours?.Clear();
         _addresses.Clear();
         Stack.Ip.Routes.RemoveWhere(route => route.InterfaceIndex == Index);
     }

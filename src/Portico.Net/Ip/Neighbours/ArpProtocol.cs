@@ -120,6 +120,11 @@ internal sealed class ArpProtocol(NetworkInterface owner, NeighbourTable table)
     private void Send(
         ArpOperation operation, MacAddress destination, in IpAddress sender, MacAddress targetHardware, in IpAddress target)
     {
+        if (!owner.IsUp)
+        {
+            return;
+        }
+
         Packet packet = owner.Stack.Engine.Packets.Rent();
         ArpPacket.Write(packet.Append(ArpPacket.Length), operation, owner.Link.Address, sender, targetHardware, target);
         EthernetHeader.Write(packet.Push(EthernetHeader.Length), destination, owner.Link.Address, EtherType.Arp);

@@ -71,6 +71,12 @@ internal sealed partial class NeighbourDiscovery
 
     private void Send(Packet packet, in IpAddress source, in IpAddress destination, MacAddress mac)
     {
+        if (!owner.IsUp)
+        {
+            packet.Release();
+            return;
+        }
+
         int length = packet.LinearLength;
         Icmpv6Header.WriteChecksum(packet.Linear, source, destination);
         packet.TransportOffset = packet.Start;

@@ -3,11 +3,21 @@ namespace Portico.Net;
 // The state machine (RFC 4861 7.3.3 and appendix C). Sending and hearing about a neighbour are its events; REACHABLE ends by the clock.
 public sealed partial class NeighbourTable
 {
+    /// <summary>More confirmations than this add nothing to an entry that is REACHABLE for half a minute.</summary>
+    private static readonly Duration s_confirmationInterval = Duration.FromSeconds(1);
+
     /// <summary>The transport has seen its peer make progress: the neighbour forwards (RFC 4861 7.3.1).</summary>
     internal void ConfirmReachability(in IpAddress nextHop)
     {
         int index = IndexOf(nextHop);
-        if (index >= 0 && _entries[index].State is NudState.Reachable or NudState.Stale or NudState.Delay or NudState.Probe)
+        if (index < 0)
+        {
+            return;
+        }
+
+        ref NeighbourEntry entry = ref _entries[index];
+        bool isFresh = entry.State == NudState.Reachable && _engine.Now - entry.Updated < s_confirmationInterval;
+        if (!isFresh && entry.State is NudState.Reachable or NudState.Stale or NudState.Delay or NudState.Probe)
         {
             Counters[NeighbourCounter.Confirmations]++;
             BecomeReachable(index);
@@ -147,7 +157,7 @@ public sealed partial class NeighbourTable
             Packet? next = packet.Next;
             packet.Next = null;
             Counters[NeighbourCounter.UnreachablePackets]++;
-            _interface.HandleUnreachable(packet);
+            _interface.Stack.Icmp.HandleLinkFailure(packet, _interface);
             packet = next;
         }
 

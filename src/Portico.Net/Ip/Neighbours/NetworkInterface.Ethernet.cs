@@ -181,10 +181,4 @@ public sealed partial class NetworkInterface
         source = best?.Address ?? default;
         return best != null;
     }
-
-    /// <summary>
-    /// The next hop of a packet did not answer. Its sender, on this host or behind it, hears the same as from a router that cannot
-    /// reach the host (RFC 1122 3.2.2.1, RFC 4861 7.2.2; Linux: ipv4_link_failure, ip6_link_failure). Takes ownership.
-    /// </summary>
-    internal void HandleUnreachable(Packet packet) => Stack.Ip.HandleLinkFailure(packet, this);
 }
