@@ -82,8 +82,9 @@ public sealed class NeighbourInteropTests : IDisposable
         Assert.Equal(NudState.Reachable, known.State);
         Assert.Equal(KernelMac(), known.LinkAddress);
 
-        // An address that the kernel has is confirmed by unicast probes as well.
+        // Both forget; the kernel's question leaves an unconfirmed entry here, which its answer to a unicast probe confirms.
         Inside(() => _interface.Neighbours!.Remove(peer));
+        _kernel.Run("ip", "neigh", "flush", "dev", "portico0").Succeeded();
         _kernel.Run("ping", "-c", "1", "-W", "10", peer.IsIpv4 ? "10.77.0.2" : "fd77::2").Succeeded();
         long before = Inside(() => _interface.Neighbours!.Counters[NeighbourCounter.RcvProbesUcast]);
         Inside(() => _stack.Icmp.SendEcho(echo, peer, 2, payload));

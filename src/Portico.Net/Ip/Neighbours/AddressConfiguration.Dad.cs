@@ -135,7 +135,7 @@ public sealed partial class AddressConfiguration
             record.Step = 0;
             Announce(record);
         }
-        else if (record.Origin == AddressOrigin.LinkLocal)
+        else if (record.Address.Address.IsLinkLocal)
         {
             BeginSoliciting();
             Advertiser?.HandleLinkLocalReady();

@@ -99,9 +99,29 @@ public sealed partial class NetworkInterface
     /// <summary>Sends a packet that begins with its IP header to a link-layer address. Takes ownership.</summary>
     internal void TransmitResolved(Packet packet, MacAddress destination)
     {
+        if (packet.HeadroomLeft < EthernetHeader.Length && !TryMakeHeadroom(ref packet))
+        {
+            return;
+        }
+
         ushort type = packet.Linear[0] >> 4 == 4 ? EtherType.Ipv4 : EtherType.Ipv6;
         EthernetHeader.Write(packet.Push(EthernetHeader.Length), destination, Link.Address, type);
         Link.Transmit(packet);
+    }
+
+    /// <summary>A packet that came from a link without headers, and is forwarded to one with, may begin too close to its memory's start.</summary>
+    private bool TryMakeHeadroom(ref Packet packet)
+    {
+        Packet? moved = Stack.Engine.Packets.Clone(packet);
+        packet.Release();
+        if (moved == null)
+        {
+            Neighbours!.Counters[NeighbourCounter.NoMemory]++;
+            return false;
+        }
+
+        packet = moved;
+        return true;
     }
 
     /// <summary>Whether packets to the address are this interface's, and it answers for it.</summary>
