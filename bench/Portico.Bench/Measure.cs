@@ -1,11 +1,20 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Portico.Bench;
 
 /// <summary>Takes turns between two ways to do the same work.</summary>
-internal static class Measure
+internal static unsafe partial class Measure
 {
+    private const int CLOCK_PROCESS_CPUTIME_ID = 2;
+
+    /// <summary>
+    /// Whether rows with one thread are measured in processor time of this process instead of wall-clock time: the only way to get
+    /// figures out of a machine that others use, too.
+    /// </summary>
+    public static bool UsesProcessorTime { get; set; }
+
     /// <summary>Best and median rate of one side.</summary>
     public readonly record struct Rate(double Best, double Median)
     {
@@ -49,10 +58,15 @@ internal static class Measure
     }
 
     /// <summary>Repeats an action until the time is over; the rate is that of <paramref name="units"/> for each call.</summary>
-    public static double Repeat(double seconds, double units, Action action)
+    public static double Repeat(double seconds, double units, Action action) => Repeat(seconds, units, action, UsesProcessorTime);
+
+    /// <summary>The same by wall-clock time always: for work that other threads do, too.</summary>
+    public static double RepeatOnWall(double seconds, double units, Action action) => Repeat(seconds, units, action, byProcessor: false);
+
+    private static double Repeat(double seconds, double units, Action action, bool byProcessor)
     {
-        long start = Stopwatch.GetTimestamp();
-        long end = start + (long)(seconds * Stopwatch.Frequency);
+        long start = Nanoseconds(byProcessor);
+        long end = start + (long)(seconds * 1e9);
         long count = 0;
         long now;
         do
@@ -63,11 +77,26 @@ internal static class Measure
             }
 
             count += 16;
-            now = Stopwatch.GetTimestamp();
+            now = Nanoseconds(byProcessor);
         }
         while (now < end);
-        return count * units / Stopwatch.GetElapsedTime(start, now).TotalSeconds;
+        return count * units * 1e9 / (now - start);
     }
+
+    private static long Nanoseconds(bool byProcessor)
+    {
+        if (!byProcessor)
+        {
+            return (long)Stopwatch.GetElapsedTime(0).TotalNanoseconds;
+        }
+
+        long* time = stackalloc long[2];
+        _ = clock_gettime(CLOCK_PROCESS_CPUTIME_ID, time);
+        return (time[0] * 1_000_000_000) + time[1];
+    }
+
+    [LibraryImport("libc")]
+    private static partial int clock_gettime(int clock, long* time);
 
     private static Rate Summarize(List<double> values)
     {

@@ -54,7 +54,7 @@ internal static class RequestRows
         });
         echo.Start();
         byte[] data = new byte[1];
-        double rate = Measure.Repeat(seconds, 1, () =>
+        double rate = Measure.RepeatOnWall(seconds, 1, () =>
         {
             client.Send(data, out _);
             client.Receive(data, out _).ThrowIfError();
@@ -76,7 +76,7 @@ internal static class RequestRows
             }
         });
         echo.Start();
-        double rate = Measure.Repeat(seconds, 1, () =>
+        double rate = Measure.RepeatOnWall(seconds, 1, () =>
         {
             KernelSockets.SendByte(client);
             KernelSockets.ReceiveByte(client);

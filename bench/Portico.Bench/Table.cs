@@ -41,7 +41,7 @@ internal static class Table
 
         Print($"Machine: {ProcessorName()}, {Environment.ProcessorCount} processors, {RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}");
         Print($"Date: {DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)} UTC, load {LoadAverage()}");
-        Print($"Best of {options.Rounds} rounds, the median in brackets; the two sides take turns.");
+        Print($"Best of {options.Rounds} rounds, the median in brackets; the two sides take turns. Rows with one thread by {(Measure.UsesProcessorTime ? "processor" : "wall-clock")} time.");
         Print("");
         Print("| work | Portico | Linux kernel, loopback | ratio | target | |");
         Print("|---|---|---|---|---|---|");
