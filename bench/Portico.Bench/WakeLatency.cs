@@ -16,8 +16,8 @@ internal static class WakeLatency
 
     private static double Median(int rounds, bool spin)
     {
-        using ManualResetEventSlim ping = new(false, spin ? 100_000 : 0);
-        using ManualResetEventSlim pong = new(false, spin ? 100_000 : 0);
+        using ManualResetEventSlim ping = new(false, 0);
+        using ManualResetEventSlim pong = new(false, 0);
         int turn = 0;
         Thread other = new(() =>
         {
