@@ -16,11 +16,11 @@ internal static class MemoryRows
         const int Count = 50_000;
         using PauseListener pauses = new();
         using BenchHosts hosts = new(serverAddresses: (Count / PortsForEachAddress) + 1);
-        using TcpListenerSocket listener = hosts.Listen();
         TcpSocket[] sockets = new TcpSocket[2 * Count];
 
         // The first connection brings the JIT and the pools' first chunks, which are not the price of a connection.
         hosts.Pair(noDelay: true);
+        using TcpListenerSocket listener = hosts.Listen();
         long before = ResidentBytes();
         for (int i = 0; i < Count; i++)
         {
