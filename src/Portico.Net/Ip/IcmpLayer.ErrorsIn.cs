@@ -76,7 +76,7 @@ public sealed partial class IcmpLayer
 
     private static int ReadIpv6Quote(Span<byte> quote, ref IcmpErrorInfo error)
     {
-        if (!Ipv6Header.TryParse(quote, out Ipv6Header header))
+        if (!Ipv6Header.TryParse(quote, out Ipv6Header header) || header.Source.IsIpv4 || header.Destination.IsIpv4)
         {
             return -1;
         }

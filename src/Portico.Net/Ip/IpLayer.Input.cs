@@ -2,10 +2,23 @@ using System.Buffers.Binary;
 
 namespace Portico.Net;
 
+/// <summary>Sees whole packets for the host, as raw sockets do (raw(7)).</summary>
+public interface IRawPacketReceiver
+{
+    /// <summary>
+    /// A packet, whose linear part begins with the transport header and whose IP header is at <see cref="Packet.NetworkOffset"/>. It stays the
+    /// stack's and is to be copied where it is wanted. True if somebody wanted it: then an unknown protocol is no error.
+    /// </summary>
+    bool OnPacket(Packet packet, in IpInfo info);
+}
+
 // Packets that come in (RFC 1122 3.2.1, RFC 8200). The common case, a TCP segment or datagram to an own unicast address without
 // options or fragments, takes one straight path; everything else leaves it for a method of its own.
 public sealed unsafe partial class IpLayer
 {
+    /// <summary>Sees every packet for this host before the transports do: raw sockets; null where there are none.</summary>
+    public IRawPacketReceiver? RawReceiver { get; set; }
+
     internal void HandleIpv4(Packet packet, NetworkInterface input, bool isOwn = false)
     {
         MibTable<IpCounter> mib = Ipv4Counters;
@@ -137,6 +150,13 @@ public sealed unsafe partial class IpLayer
         info.HopLimit = header[7];
         info.IsMulticastOrBroadcast = packet.IsLinkBroadcast;
         packet.NetworkOffset = packet.Start;
+        if (info.Source.IsIpv4 || info.Destination.IsIpv4)
+        {
+            // IPv4-mapped addresses name IPv4 hosts inside this one; on a wire they would slip past the checks of IPv4 (RFC 6890 2.2.3).
+            Drop(packet, mib, IpCounter.InAddrErrors, IpCounter.DropMartianSource);
+            return;
+        }
+
         uint generation = RouteGeneration;
         if (!input.IsGoodSource(info.Source, generation) && !isOwn && !CheckSource(packet, info, mib))
         {
@@ -162,6 +182,7 @@ public sealed unsafe partial class IpLayer
     /// <summary>Hands a whole packet, its IP headers pulled, to whoever handles the protocol.</summary>
     private void Deliver(Packet packet, in IpInfo info, MibTable<IpCounter> mib, int nextHeaderOffset = 6)
     {
+        bool isClaimed = RawReceiver != null && RawReceiver.OnPacket(packet, info);
         switch (info.Protocol)
         {
             case IpProtocol.Tcp:
@@ -180,12 +201,12 @@ public sealed unsafe partial class IpLayer
                 _stack.Udp.HandleDatagram(packet, info);
                 return;
             default:
-                DeliverOther(packet, info, mib, nextHeaderOffset);
+                DeliverOther(packet, info, mib, nextHeaderOffset, isClaimed);
                 return;
         }
     }
 
-    private void DeliverOther(Packet packet, in IpInfo info, MibTable<IpCounter> mib, int nextHeaderOffset)
+    private void DeliverOther(Packet packet, in IpInfo info, MibTable<IpCounter> mib, int nextHeaderOffset, bool isClaimed)
     {
         bool isIpv4 = info.Destination.IsIpv4;
         if (info.Protocol == (isIpv4 ? IpProtocol.Icmp : IpProtocol.Icmpv6))
@@ -206,6 +227,13 @@ public sealed unsafe partial class IpLayer
         {
             mib[IpCounter.InDelivers]++;
             NetworkInterface.HandleGroupMembership(packet, info);
+            return;
+        }
+
+        if (isClaimed)
+        {
+            mib[IpCounter.InDelivers]++;
+            packet.Release();
             return;
         }
 

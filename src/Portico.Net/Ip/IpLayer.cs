@@ -130,7 +130,8 @@ public sealed partial class IpLayer
             };
         }
 
-        if (!isGroup && !found.Gateway.IsUnspecified)
+        // A link-local destination is on the link, whatever the default route says.
+        if (!isGroup && !found.Gateway.IsUnspecified && (destination.IsIpv4 || !destination.IsLinkLocal))
         {
             route.NextHop = found.Gateway;
         }

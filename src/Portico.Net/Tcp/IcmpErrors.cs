@@ -50,6 +50,7 @@ public sealed unsafe partial class TcpLayer
 
         if (error.Mtu >= 0)
         {
+            _stack.Ip.LearnPathMtu(error);
             ApplyPathMtu(c);
         }
         else if (c->State is TcpState.SynSent or TcpState.SynReceived && error.IsHard)

@@ -92,6 +92,20 @@ public sealed class IpInputTests : IpHost
         Assert.Equal(2, Mib6[IpCounter.InAddrErrors]);
     }
 
+    [Fact]
+    public void Ipv4_mapped_addresses_on_the_wire_are_dropped()
+    {
+        AssertStillServes();
+        foreach ((string Source, string Destination) pair in (ReadOnlySpan<(string, string)>)[(Peer4, Me4), (Peer4, Me6), (Peer6, Me4)])
+        {
+            Inject(IpBytes.V6(pair.Source, pair.Destination, 17, IpBytes.Udp(5, 6, [1])));
+            Inject(IpBytes.V6(pair.Source, pair.Destination, 99, [1]));
+        }
+
+        Assert.Empty(Link.Sent);
+        Assert.Equal(6, Mib6[IpCounter.InAddrErrors]);
+    }
+
     [Theory]
     [InlineData("127.0.0.1")]
     [InlineData("0.0.0.0")]
