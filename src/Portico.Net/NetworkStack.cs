@@ -60,6 +60,9 @@ public sealed class NetworkStack
     /// <summary>The interfaces, in the order of their indexes; lo is the first.</summary>
     public IReadOnlyList<NetworkInterface> Interfaces => _interfaces;
 
+    /// <summary>The same, to walk without allocating an enumerator.</summary>
+    internal List<NetworkInterface> InterfaceList => _interfaces;
+
     /// <summary>Adds an interface over a link, which from now on belongs to this stack. It is up and has no address.</summary>
     public NetworkInterface AddInterface(string name, ILink link)
     {

@@ -5,7 +5,7 @@ public sealed unsafe partial class IpLayer
 {
     private bool IsMember(in IpAddress group)
     {
-        foreach (NetworkInterface candidate in _stack.Interfaces)
+        foreach (NetworkInterface candidate in _stack.InterfaceList)
         {
             if (candidate.IsMemberOf(group))
             {

@@ -164,7 +164,7 @@ public sealed partial class IpLayer
 
     private NetworkInterface? FirstRealInterface(in IpAddress destination)
     {
-        foreach (NetworkInterface candidate in _stack.Interfaces)
+        foreach (NetworkInterface candidate in _stack.InterfaceList)
         {
             if (candidate is { IsLoopback: false, IsUp: true } && (destination.IsIpv4 ? !destination.IsMulticast : true))
             {
@@ -218,9 +218,9 @@ public sealed partial class IpLayer
     internal void RebuildLocalAddresses()
     {
         _localAddresses.Clear();
-        foreach (NetworkInterface owner in _stack.Interfaces)
+        foreach (NetworkInterface owner in _stack.InterfaceList)
         {
-            foreach (InterfaceAddress own in owner.Addresses)
+            foreach (InterfaceAddress own in owner.AddressList)
             {
                 if (own.IsUsable)
                 {
@@ -229,9 +229,9 @@ public sealed partial class IpLayer
             }
         }
 
-        foreach (NetworkInterface owner in _stack.Interfaces)
+        foreach (NetworkInterface owner in _stack.InterfaceList)
         {
-            foreach (InterfaceAddress own in owner.Addresses)
+            foreach (InterfaceAddress own in owner.AddressList)
             {
                 IpAddress broadcast = own.Prefix.Broadcast;
                 if (own.IsUsable && !owner.IsLoopback && own.Address.IsIpv4 && !broadcast.IsUnspecified)

@@ -104,6 +104,9 @@ public sealed partial class NetworkInterface : ILinkClient
     /// <summary>Its addresses, in the order in which they were added.</summary>
     public IReadOnlyList<InterfaceAddress> Addresses => _addresses;
 
+    /// <summary>The same, to walk without allocating an enumerator.</summary>
+    internal List<InterfaceAddress> AddressList => _addresses;
+
     /// <summary>
     /// Gives the interface an address, usable at once, and a route to the network of the prefix. Errors: EEXIST, EINVAL for an address
     /// that no host can have (multicast, unspecified, broadcast).

@@ -45,7 +45,7 @@ public sealed partial class IpLayer
         InterfaceAddress? best = null;
         if (output != null)
         {
-            foreach (InterfaceAddress candidate in output.Addresses)
+            foreach (InterfaceAddress candidate in output.AddressList)
             {
                 Consider(candidate, destination, route.NextHop, output, ref best);
             }
@@ -55,14 +55,14 @@ public sealed partial class IpLayer
         bool mustBeOnInterface = destination.IsLinkLocal || destination.IsMulticast;
         if (best == null || (!destination.IsIpv4 && !mustBeOnInterface))
         {
-            foreach (NetworkInterface other in _stack.Interfaces)
+            foreach (NetworkInterface other in _stack.InterfaceList)
             {
                 if (other == output || !other.IsUp || (mustBeOnInterface && best != null))
                 {
                     continue;
                 }
 
-                foreach (InterfaceAddress candidate in other.Addresses)
+                foreach (InterfaceAddress candidate in other.AddressList)
                 {
                     if (!candidate.Address.IsLoopback && !(mustBeOnInterface && !destination.IsIpv4))
                     {

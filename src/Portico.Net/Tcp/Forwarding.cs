@@ -122,7 +122,7 @@ public sealed unsafe partial class TcpLayer
         {
             Source = request->RemoteAddress,
             Destination = request->LocalAddress,
-            Interface = InterfaceAt(request->InterfaceIndex)!,
+            Interface = _stack.Ip.InterfaceAt(request->InterfaceIndex)!,
             Protocol = IpProtocol.Tcp,
             HopLimit = 64,
         };

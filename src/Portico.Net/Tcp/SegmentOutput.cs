@@ -75,8 +75,6 @@ public sealed unsafe partial class TcpLayer
         return (ushort)(userMss != 0 ? Math.Min(userMss, mss) : mss);
     }
 
-    private NetworkInterface? InterfaceAt(int index) => index > 0 && index <= _stack.Interfaces.Count ? _stack.Interfaces[index - 1] : null;
-
     private static int SackOptionBytes(Tcb* c)
     {
         int count = c->SackCount + (Has(c, TcbFlags.DsackPending) ? 1 : 0);

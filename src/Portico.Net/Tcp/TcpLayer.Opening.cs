@@ -90,7 +90,7 @@ public sealed unsafe partial class TcpLayer
     {
         c->Flags |= (Settings.tcp_timestamps ? TcbFlags.Timestamps : 0) | (Settings.tcp_sack ? TcbFlags.Sack : 0)
             | (Settings.tcp_window_scaling ? TcbFlags.WindowScale : 0);
-        c->AdvMss = AnnouncedMss(InterfaceAt(c->Route.InterfaceIndex), c->RemoteAddress, 0);
+        c->AdvMss = AnnouncedMss(_stack.Ip.InterfaceAt(c->Route.InterfaceIndex), c->RemoteAddress, 0);
         c->TsOffset = _isn.TimestampOffset(c->LocalAddress, c->RemoteAddress, c->LocalPort, c->RemotePort);
         c->Iss = _isn.Next(c->LocalAddress, c->RemoteAddress, c->LocalPort, c->RemotePort, _engine.Now);
         ApplyBufferSizes(c, request.SendBufferBytes, request.ReceiveBufferBytes);

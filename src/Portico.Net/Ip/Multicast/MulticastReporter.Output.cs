@@ -236,7 +236,7 @@ internal sealed partial class MulticastReporter
     /// </summary>
     private IpAddress SourceAddress()
     {
-        foreach (InterfaceAddress own in output.Addresses)
+        foreach (InterfaceAddress own in output.AddressList)
         {
             if (own.IsUsable && own.Address.IsIpv4 == isIpv4 && (isIpv4 || own.Address.IsLinkLocal))
             {

@@ -92,7 +92,7 @@ public sealed partial class AddressConfiguration
     /// <summary>A usable link-local address; unspecified where there is none.</summary>
     internal IpAddress LinkLocalAddress()
     {
-        foreach (InterfaceAddress own in _interface.Addresses)
+        foreach (InterfaceAddress own in _interface.AddressList)
         {
             if (own.IsUsable && !own.Address.IsIpv4 && own.Address.IsLinkLocal)
             {

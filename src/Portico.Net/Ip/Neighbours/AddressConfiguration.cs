@@ -49,7 +49,7 @@ public sealed partial class AddressConfiguration : IScheduled
         }
 
         IsStarted = true;
-        foreach (InterfaceAddress own in _interface.Addresses)
+        foreach (InterfaceAddress own in _interface.AddressList)
         {
             if (!own.Address.IsIpv4 && own.Address.IsLinkLocal && own.IsUsable)
             {
