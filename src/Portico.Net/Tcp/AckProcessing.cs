@@ -126,6 +126,12 @@ public sealed unsafe partial class TcpLayer
         }
 
         CleanRetransmitQueue(c, ref seg, ref ack);
+        if ((ack.Facts & AckFacts.Acked) != 0)
+        {
+            // RFC 4861 7.3.1: forward progress shows that the first hop works (Linux: sk_dst_confirm).
+            _stack.Ip.ConfirmReachability(c->Route);
+        }
+
         uint duplicates = 0;
         if ((ack.Facts & (AckFacts.UnaAdvanced | AckFacts.NotDuplicate | AckFacts.DsackingAck)) == 0)
         {

@@ -53,8 +53,9 @@ public sealed unsafe partial class TcpLayer
             _stack.Ip.LearnPathMtu(error);
             ApplyPathMtu(c);
         }
-        else if (c->State is TcpState.SynSent or TcpState.SynReceived && error.IsHard)
+        else if (c->State is TcpState.SynSent or TcpState.SynReceived)
         {
+            // As Linux (tcp_v4_err), whose users expect "no route to host" in seconds; RFC 5461 3.2 weighs that against RFC 1122 4.2.3.9.
             ++Mib[TcpCounter.AttemptFails];
             Finish(c, error.Error);
         }

@@ -181,6 +181,58 @@ public sealed class TwoStacksTests
         Assert.Equal(AddressState.Preferred, lan.Router.FindAddress(wanted.Address)!.State);
     }
 
+    [Theory]
+    [InlineData("192.0.2.1", "192.0.2.2", 24)]
+    [InlineData("2001:db8::1", "2001:db8::2", 64)]
+    public void A_connection_that_makes_progress_needs_no_probes(string a, string b, int length)
+    {
+        using Lan lan = new();
+        IpAddress own = IpAddress.Parse(a);
+        IpAddress peer = IpAddress.Parse(b);
+        lan.Host.AddAddress(new IpPrefix(own, length));
+        lan.Router.AddAddress(new IpPrefix(peer, length));
+        TcpLayer client = lan.Host.Stack.Tcp;
+        TcpLayer server = lan.Router.Stack.Tcp;
+        Assert.Equal(Errno.None, server.Listen(new TcpListenRequest { Local = new Endpoint(peer, 80), Backlog = 1 }, null, out TcpListenerHandle listener));
+        Assert.Equal(Errno.None, client.Open(new TcpOpenRequest { Remote = new Endpoint(peer, 80) }, null, out TcpHandle calling));
+        lan.Run(0.1);
+        Assert.Equal(Errno.None, server.Accept(listener, null, out TcpHandle called));
+        byte[] buffer = new byte[100];
+        for (int second = 0; second < 300; second++)
+        {
+            Assert.Equal(Errno.None, client.Send(calling, buffer, TcpSendFlags.None, out _));
+            Assert.Equal(Errno.None, server.Send(called, buffer, TcpSendFlags.None, out _));
+            lan.Run(1);
+            Assert.Equal(Errno.None, client.Receive(calling, buffer, TcpReceiveFlags.None, out _));
+            Assert.Equal(Errno.None, server.Receive(called, buffer, TcpReceiveFlags.None, out _));
+        }
+
+        NeighbourCounter asked = own.IsIpv4 ? NeighbourCounter.ArpOutRequests : NeighbourCounter.NdOutNeighborSolicits;
+        Assert.Equal(1, lan.Host.Neighbours!.Counters[asked]);
+        Assert.Equal(0, lan.Router.Neighbours!.Counters[asked]);
+        Assert.Equal(NudState.Reachable, lan.Host.Neighbours.Find(peer).State);
+        Assert.Equal(NudState.Reachable, lan.Router.Neighbours.Find(own).State);
+        client.Abort(calling);
+        server.Close(listener);
+        lan.Run(100);
+    }
+
+    [Fact]
+    public void A_connection_to_a_host_that_is_not_there_fails_with_EHOSTUNREACH_after_three_seconds()
+    {
+        using Lan lan = new();
+        lan.Host.AddAddress(IpPrefix.Parse("2001:db8::1/64"));
+        TcpLayer client = lan.Host.Stack.Tcp;
+        TcpOpenRequest request = new() { Remote = Endpoint.Parse("[2001:db8::99]:80") };
+        Assert.Equal(Errno.None, client.Open(request, null, out TcpHandle calling));
+        lan.Run(2.9);
+        Assert.Equal(Errno.None, client.TakeError(calling));
+        lan.Run(0.3);
+        Assert.Equal(Errno.EHOSTUNREACH, client.TakeError(calling));
+        client.Close(calling);
+        lan.Run(100);
+    }
+
     [Fact]
     public void Sending_to_known_neighbours_allocates_nothing()
     {
