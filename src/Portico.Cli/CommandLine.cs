@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 
 namespace Portico.Cli;
@@ -16,9 +17,17 @@ internal static class CommandLine
         string[] own = separator < 0 ? arguments : arguments[..separator];
         string[] command = separator < 0 ? [] : arguments[(separator + 1)..];
 
-        RootCommand root = new("A TCP/IP stack in user space.");
+        Command root = new("portico", "A TCP/IP stack in user space.");
+        root.Options.Add(new HelpOption());
+        root.Options.Add(new VersionOption());
         root.Subcommands.Add(RunCommand.Create(command, own));
         ParseResult result = root.Parse(own);
+        if (UnknownOption(result) is string unknown)
+        {
+            Terminal.Error(unknown);
+            return OwnFailure;
+        }
+
         if (result.Errors.Count == 0)
         {
             return result.Invoke();
@@ -26,5 +35,58 @@ internal static class CommandLine
 
         Terminal.Error(result.Errors[0].Message);
         return OwnFailure;
+    }
+
+    /// <summary>
+    /// An option that does not exist would be taken for the command to run. Says so, with the spelling that comes nearest; null where
+    /// there is none, or a command stands before it.
+    /// </summary>
+    private static string? UnknownOption(ParseResult result)
+    {
+        Command command = result.CommandResult.Command;
+        foreach (Token token in result.Tokens)
+        {
+            if (token.Type != TokenType.Argument)
+            {
+                continue;
+            }
+
+            if (!token.Value.StartsWith('-') || result.CommandResult.Children.Any(c => c is OptionResult o && o.Tokens.Contains(token)))
+            {
+                if (result.CommandResult.Children.Any(c => c is ArgumentResult a && a.Tokens.Contains(token)))
+                {
+                    return null;
+                }
+
+                continue;
+            }
+
+            string name = token.Value.Split('=')[0];
+            string? nearest = command.Options.Where(o => !o.Hidden).Select(o => o.Name).MinBy(o => Distance(o, name));
+            return nearest != null && Distance(nearest, name) <= 2
+                ? $"{command.Name}: unknown option '{name}'; did you mean '{nearest}'?"
+                : $"{command.Name}: unknown option '{name}'; the command's own options go behind --";
+        }
+
+        return null;
+    }
+
+    /// <summary>The least number of letters to insert, delete or replace.</summary>
+    private static int Distance(string a, string b)
+    {
+        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int above = row[j];
+                row[j] = Math.Min(Math.Min(row[j - 1], above) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
+                diagonal = above;
+            }
+        }
+
+        return row[^1];
     }
 }

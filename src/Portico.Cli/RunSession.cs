@@ -93,7 +93,7 @@ internal sealed class RunSession : IDisposable
             return link;
         }
 
-        _captureFile = new FileStream(_options.CaptureFile, FileMode.Create, FileAccess.Write, FileShare.Read, 1);
+        _captureFile = OpenCapture(_options.CaptureFile);
         long unixNow = (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
         _capture = new PcapngWriter(
             _captureFile,
@@ -105,6 +105,18 @@ internal sealed class RunSession : IDisposable
         }
 
         return capture;
+    }
+
+    private static FileStream OpenCapture(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, 1);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"--pcap: {e.Message}");
+        }
     }
 
     private static string[] ReadLines(string path)

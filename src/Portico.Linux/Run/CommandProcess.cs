@@ -32,19 +32,14 @@ public sealed unsafe class CommandProcess
                 vector.AddRange(["--ambient-caps", "-all", "--inh-caps", "-all"]);
             }
 
-            vector.AddRange(["--", path]);
+            vector.Add("--");
         }
         else
         {
-            vector.Add(commandLine[0]);
             LibC.ProcessControl(LibC.PR_CAP_AMBIENT, LibC.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
         }
 
-        for (int i = 1; i < commandLine.Count; i++)
-        {
-            vector.Add(commandLine[i]);
-        }
-
+        vector.AddRange(commandLine);
         using StringVector native = new(vector);
 
         // posix_spawnattr_t has 336 bytes in glibc and musl. The runtime ignores SIGPIPE, and what is ignored would stay so.
