@@ -5,6 +5,7 @@ using Portico.Bench.Micro;
 return args switch
 {
     ["micro", .. string[] rest] => MicroCommand.Run(rest),
+    ["soak", .. string[] rest] => SoakCommand.Run(rest),
     ["--help" or "-h", ..] => BenchOptions.PrintHelp(),
     _ => Table.Run(args),
 };

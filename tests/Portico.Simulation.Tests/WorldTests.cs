@@ -16,7 +16,7 @@ public class WorldTests
         public Echo(WorldHost host, bool isIpv6 = false)
         {
             _udp = host.Stack.Udp;
-            Assert.Equal(Errno.None, _udp.Open(new UdpOpenRequest { IsIpv6 = isIpv6 }, this, out _socket));
+            Assert.Equal(Errno.None, _udp.Open(new UdpOpenRequest { IsIpv6 = isIpv6, Ipv6Only = isIpv6 }, this, out _socket));
             Assert.Equal(Errno.None, _udp.Bind(_socket, new Endpoint(isIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4, EchoPort)));
         }
 
@@ -101,6 +101,36 @@ public class WorldTests
         pinger.Send(9);
         Assert.True(world.RunUntil(() => pinger.Answers.Count == 1, Duration.FromSeconds(1)));
         Assert.Equal(1, echo.Count);
+    }
+
+    [Fact]
+    public void Hosts_on_a_switch_reach_each_other_in_both_families()
+    {
+        using World world = new(1);
+        WorldSwitch center = world.AddSwitch();
+        WorldHost[] hosts = [.. Enumerable.Range(0, 4).Select(i => world.AddHost($"h{i}"))];
+        foreach (WorldHost host in hosts)
+        {
+            world.Connect(host, center, new LinkOptions { Forward = new Impairment { Delay = Duration.FromMilliseconds(1) } });
+            _ = new Echo(host);
+            _ = new Echo(host, isIpv6: true);
+        }
+
+        List<Pinger> pingers = [];
+        foreach (WorldHost from in hosts)
+        {
+            foreach (WorldHost to in hosts.Where(to => to != from))
+            {
+                pingers.Add(new Pinger(from, to.Ipv4));
+                pingers.Add(new Pinger(from, to.Ipv6));
+            }
+        }
+
+        pingers.ForEach(pinger => pinger.Send(1, 1400));
+        Assert.True(world.RunUntil(() => pingers.All(pinger => pinger.Answers.Count == 1), Duration.FromSeconds(5)));
+        Assert.Equal(4, center.Switch.KnownAddresses);
+        world.RunFor(Duration.FromSeconds(10));
+        Assert.Equal(0, world.Engine.Packets.Outstanding);
     }
 
     [Fact]

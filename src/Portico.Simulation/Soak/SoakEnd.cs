@@ -1,0 +1,310 @@
+using Portico.Net;
+
+namespace Portico.Simulation;
+
+/// <summary>How an end leaves its connection.</summary>
+internal enum SoakEnding
+{
+    /// <summary>Sends all, shuts down, reads to the end, closes.</summary>
+    Orderly,
+
+    /// <summary>Resets it half-way.</summary>
+    Abort,
+
+    /// <summary>Closes it half-way, whatever is unread or unsent.</summary>
+    CloseEarly,
+}
+
+/// <summary>What one end of a connection is to do.</summary>
+internal sealed record SoakEndPlan
+{
+    public required long SendBytes { get; init; }
+    public required long ExpectBytes { get; init; }
+    public required int WriteBytesMax { get; init; }
+    public required int ReadBytesMax { get; init; }
+    public required double IdleChance { get; init; }
+    public required Duration IdleMax { get; init; }
+    public required SoakEnding Ending { get; init; }
+
+    /// <summary>For the other endings than the orderly one: after how many bytes sent and received.</summary>
+    public required long EndAfterBytes { get; init; }
+
+    /// <summary>Says nothing before the peer has finished, as a server that answers a request which ends with a FIN.</summary>
+    public required bool AnswersAfterEnd { get; init; }
+    public required bool NoDelay { get; init; }
+    public required bool KeepAlive { get; init; }
+}
+
+/// <summary>The application at one end of a connection in a soak: writes, reads and checks as its plan says.</summary>
+internal sealed class SoakEnd : ISocketOwner, IScheduled
+{
+    private readonly SoakConnection _connection;
+    private readonly WorldHost _host;
+    private readonly int _sendStream;
+    private readonly int _receiveStream;
+    private readonly byte[] _buffer;
+    private TcpHandle _handle;
+    private bool _isOpen;
+    private bool _hasShutDown;
+    private bool _hasEnded;
+    private MonoTime _writesFrom;
+    private MonoTime _readsFrom;
+
+    public SoakEnd(SoakConnection connection, WorldHost host, SoakEndPlan plan, int sendStream, int receiveStream, byte[] buffer)
+    {
+        _connection = connection;
+        _host = host;
+        Plan = plan;
+        _sendStream = sendStream;
+        _receiveStream = receiveStream;
+        _buffer = buffer;
+    }
+
+    public SoakEndPlan Plan { get; }
+
+    public long Sent { get; private set; }
+
+    public long Received { get; private set; }
+
+    /// <summary>Nothing more will be done here.</summary>
+    public bool IsDone { get; private set; }
+
+    /// <summary>Left early, as planned.</summary>
+    public bool HasLeft { get; private set; }
+
+    /// <summary>The error that ended it; None while there was none.</summary>
+    public Errno Error { get; private set; }
+
+    /// <summary>When a byte last moved, or the application last waited on purpose.</summary>
+    public MonoTime LastProgress { get; private set; }
+
+    private TcpLayer Tcp => _host.Stack.Tcp;
+
+    private MonoTime Now => _host.World.Engine.Now;
+
+    private RandomSource Random => _host.World.Random;
+
+    public void Connect(in TcpOpenRequest request)
+    {
+        LastProgress = Now;
+        Errno result = Tcp.Open(request, this, out _handle);
+        if (result != Errno.None)
+        {
+            Fail(result);
+            return;
+        }
+
+        _isOpen = true;
+        SetOptions();
+    }
+
+    public void Accepted(TcpHandle handle)
+    {
+        LastProgress = Now;
+        _handle = handle;
+        _isOpen = true;
+        SetOptions();
+        Pump();
+    }
+
+    public void OnReady(SocketEvents events) => Pump();
+
+    public void OnTime(long cookie) => Pump();
+
+    /// <summary>The harness gives up on it.</summary>
+    public void GiveUp()
+    {
+        if (_isOpen)
+        {
+            Tcp.Abort(_handle);
+            _isOpen = false;
+        }
+
+        IsDone = true;
+    }
+
+    public string Describe()
+    {
+        string state = "no handle";
+        if (_isOpen && Tcp.GetInfo(_handle, out TcpInfo info) == Errno.None)
+        {
+            state = $"{info.State} cwnd {info.SndCwnd} unacked {info.Unacked} rto {info.RtoMicros} us backoff {info.Backoff} "
+                + $"notsent {info.NotSentBytes} sndq {info.SendQueueBytes} rcvq {info.ReceiveQueueBytes} retrans {info.TotalRetrans} "
+                + $"probes {info.Probes} sndwnd {info.SndWnd} rcvwnd {info.RcvWnd}";
+        }
+
+        return $"{_host.Name}: sent {Sent}/{Plan.SendBytes} received {Received}/{Plan.ExpectBytes} {Plan.Ending} "
+            + $"shut {_hasShutDown} eof {_hasEnded} done {IsDone} left {HasLeft} error {Error} last {LastProgress} [{state}]";
+    }
+
+    private void SetOptions()
+    {
+        if (Plan.NoDelay)
+        {
+            Tcp.SetOption(_handle, TcpOption.TCP_NODELAY, 1);
+        }
+
+        if (Plan.KeepAlive)
+        {
+            Tcp.SetOption(_handle, TcpOption.TCP_KEEPIDLE, 5);
+            Tcp.SetOption(_handle, TcpOption.TCP_KEEPINTVL, 5);
+            Tcp.SetOption(_handle, TcpOption.SO_KEEPALIVE, 1);
+        }
+    }
+
+    private void Pump()
+    {
+        if (!_isOpen)
+        {
+            return;
+        }
+
+        Read();
+        if (_isOpen)
+        {
+            Write();
+        }
+
+        if (_isOpen && _hasEnded && _hasShutDown)
+        {
+            Tcp.Close(_handle);
+            _isOpen = false;
+            IsDone = true;
+        }
+    }
+
+    private void Read()
+    {
+        while (_isOpen && !_hasEnded && Now >= _readsFrom)
+        {
+            Span<byte> buffer = _buffer.AsSpan(0, Random.Between(1, Plan.ReadBytesMax));
+            Errno result = Tcp.Receive(_handle, buffer, TcpReceiveFlags.None, out int received);
+            if (result == Errno.EAGAIN)
+            {
+                return;
+            }
+
+            if (result != Errno.None)
+            {
+                Fail(result);
+                return;
+            }
+
+            LastProgress = Now;
+            if (received == 0)
+            {
+                _hasEnded = true;
+                return;
+            }
+
+            long wrong = StreamModel.FirstDifference(_receiveStream, Received, buffer[..received]);
+            Received += received;
+            if (wrong >= 0 || Received > Plan.ExpectBytes)
+            {
+                throw new SimulationException($"wrong byte at offset {wrong} of stream {_receiveStream}: {_connection.Describe()}");
+            }
+
+            if (LeavesNow())
+            {
+                return;
+            }
+
+            if (Random.NextChance(Plan.IdleChance))
+            {
+                _readsFrom = Wait();
+            }
+        }
+    }
+
+    private void Write()
+    {
+        if (Plan.AnswersAfterEnd && !_hasEnded)
+        {
+            return;
+        }
+
+        while (_isOpen && Now >= _writesFrom && !_hasShutDown)
+        {
+            long left = Plan.SendBytes - Sent;
+            if (left == 0)
+            {
+                Errno shutdown = Tcp.Shutdown(_handle, TcpShutdown.Send);
+                _hasShutDown = true;
+                if (shutdown != Errno.None)
+                {
+                    Errno pending = Tcp.TakeError(_handle);
+                    Fail(pending == Errno.None ? shutdown : pending);
+                }
+
+                return;
+            }
+
+            int wanted = (int)Math.Min(left, Random.Between(1, Plan.WriteBytesMax));
+            StreamModel.Fill(_sendStream, Sent, _buffer.AsSpan(0, wanted));
+            Errno result = Tcp.Send(_handle, _buffer.AsSpan(0, wanted), TcpSendFlags.None, out int sent);
+            if (result == Errno.EAGAIN)
+            {
+                return;
+            }
+
+            if (result != Errno.None)
+            {
+                Fail(result);
+                return;
+            }
+
+            LastProgress = Now;
+            Sent += sent;
+            if (LeavesNow())
+            {
+                return;
+            }
+
+            if (Random.NextChance(Plan.IdleChance))
+            {
+                _writesFrom = Wait();
+            }
+        }
+    }
+
+    private bool LeavesNow()
+    {
+        if (Plan.Ending == SoakEnding.Orderly || Sent + Received < Plan.EndAfterBytes)
+        {
+            return false;
+        }
+
+        HasLeft = true;
+        IsDone = true;
+        _isOpen = false;
+        if (Plan.Ending == SoakEnding.Abort)
+        {
+            Tcp.Abort(_handle);
+        }
+        else
+        {
+            Tcp.Close(_handle);
+        }
+
+        return true;
+    }
+
+    private MonoTime Wait()
+    {
+        MonoTime until = Now + Random.DurationBetween(Duration.FromMicroseconds(100), Plan.IdleMax);
+        _host.World.Engine.Schedule(until, this, 0);
+        LastProgress = until;
+        return until;
+    }
+
+    private void Fail(Errno error)
+    {
+        Error = error;
+        IsDone = true;
+        if (_isOpen)
+        {
+            _isOpen = false;
+            Tcp.Close(_handle);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+using Portico.Net;
+
+namespace Portico.Simulation;
+
+/// <summary>How large a soak may get.</summary>
+public sealed class SoakOptions
+{
+    /// <summary>The most bytes that its connections are to carry.</summary>
+    public long BytesMax { get; init; } = 10_000_000;
+
+    /// <summary>The virtual time after which unfinished connections are given up, provided that they still move.</summary>
+    public Duration TimeMax { get; init; } = Duration.FromSeconds(600);
+
+    /// <summary>How long a connection may stand still before it counts as stuck.</summary>
+    public Duration StandstillMax { get; init; } = Duration.FromSeconds(300);
+
+    /// <summary>Where the capture goes; null for nowhere.</summary>
+    public Stream? Capture { get; init; }
+}
+
+/// <summary>What a soak came to.</summary>
+public sealed record SoakResult
+{
+    /// <summary>Its seed.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>What is wrong; null if nothing is.</summary>
+    public string? Failure { get; init; }
+
+    /// <summary>Virtual time that passed.</summary>
+    public Duration Time { get; init; }
+
+    /// <summary>Bytes of streams that were compared with the model.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>Datagrams that arrived and were compared.</summary>
+    public long Datagrams { get; init; }
+
+    /// <summary>Connections that carried every byte and closed in order.</summary>
+    public int Finished { get; init; }
+
+    /// <summary>Connections that an end left early, as planned.</summary>
+    public int Left { get; init; }
+
+    /// <summary>Connections that timed out on a path that loses packets.</summary>
+    public int TimedOut { get; init; }
+
+    /// <summary>Connections that were still moving when the time was up.</summary>
+    public int Slow { get; init; }
+
+    /// <summary>Packets lost or spoilt on the way.</summary>
+    public long Drops { get; init; }
+}
+
+/// <summary>
+/// One soak: hosts, links, faults and traffic drawn from a seed, every byte compared with a model, nothing stuck, and in the end
+/// nothing left over.
+/// </summary>
+public sealed class SoakRun : IDisposable
+{
+    private readonly SoakOptions _options;
+    private readonly World _world;
+    private readonly SoakTopology _topology;
+    private readonly List<SoakConnection> _connections = [];
+    private readonly List<SoakDatagrams> _datagrams = [];
+    private readonly long _blockBytesAtStart;
+
+    private SoakRun(ulong seed, SoakOptions options)
+    {
+        _options = options;
+        _world = new World(seed, new WorldOptions { Capture = options.Capture, StepsMax = 20_000_000 });
+        _topology = new SoakTopology(_world);
+        _blockBytesAtStart = _world.Engine.Blocks.BytesInUse;
+        RandomSource random = _world.Random;
+        byte[] buffer = new byte[65_536];
+        int count = random.Between(1, 8);
+        long bytesMax = options.BytesMax / count / 2;
+        for (int i = 0; i < count; i++)
+        {
+            _connections.Add(new SoakConnection(_world, DrawPath(random), i, bytesMax, buffer));
+        }
+
+        for (int i = random.Between(0, 3); i > 0; i--)
+        {
+            _datagrams.Add(new SoakDatagrams(_world, DrawPath(random), i, buffer));
+        }
+    }
+
+    /// <summary>Runs the soak of a seed.</summary>
+    public static SoakResult Run(ulong seed, SoakOptions? options = null)
+    {
+        using SoakRun run = new(seed, options ?? new SoakOptions());
+        string? failure;
+        try
+        {
+            failure = run.RunTraffic() ?? run.RunCleanup();
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            failure = $"{e.GetType().Name}: {e.Message}\n{e.StackTrace}";
+        }
+
+        return run.Result(failure);
+    }
+
+    /// <summary>Runs the soak of a seed twice and compares the captures, byte for byte by their digest.</summary>
+    public static SoakResult RunTwice(ulong seed, SoakOptions? options = null)
+    {
+        (SoakResult first, string digest) = RunWithDigest(seed, options ?? new SoakOptions());
+        (SoakResult second, string again) = RunWithDigest(seed, options ?? new SoakOptions());
+        return first.Failure != null || digest == again
+            ? first
+            : second with { Failure = $"the same seed gave two captures, {digest} and {again}" };
+    }
+
+    /// <summary>Gives all memory back.</summary>
+    public void Dispose() => _world.Dispose();
+
+    private static (SoakResult Result, string Digest) RunWithDigest(ulong seed, SoakOptions options)
+    {
+        using DigestStream digest = new();
+        SoakResult result = Run(seed, new SoakOptions
+        {
+            BytesMax = options.BytesMax, TimeMax = options.TimeMax, StandstillMax = options.StandstillMax, Capture = digest,
+        });
+        return (result, digest.Digest);
+    }
+
+    private SoakPath DrawPath(RandomSource random) => _topology.Paths[(int)random.NextBelow((uint)_topology.Paths.Count)];
+
+    private string? RunTraffic()
+    {
+        bool isDone = _world.RunUntil(IsDone, _options.TimeMax);
+        while (!isDone && StandsStill() == null && HasQuiet() && _world.Now < _options.TimeMax * 12)
+        {
+            // Something has not moved for a while: wait until it does, or is clearly stuck.
+            isDone = _world.RunUntil(IsDone, Duration.FromSeconds(10));
+        }
+
+        SoakConnection? stuck = isDone ? null : StandsStill();
+        if (stuck != null)
+        {
+            return $"stuck: {stuck.Describe()}";
+        }
+
+        foreach (SoakConnection connection in _connections)
+        {
+            if (connection.Judge(_topology.HasCuts) == SoakOutcome.Stuck)
+            {
+                return $"failed without a reason: {connection.Describe()}";
+            }
+        }
+
+        return null;
+    }
+
+    private string? RunCleanup()
+    {
+        foreach (SoakConnection connection in _connections)
+        {
+            connection.GiveUp();
+        }
+
+        foreach (SoakDatagrams datagrams in _datagrams)
+        {
+            datagrams.Close();
+        }
+
+        bool isClean = _world.RunUntil(HasNoConnections, Duration.FromSeconds(3600));
+        _world.RunFor(Duration.FromSeconds(120));
+        Engine engine = _world.Engine;
+        if (!isClean || engine.Packets.Outstanding != 0 || engine.Blocks.BytesInUse != _blockBytesAtStart)
+        {
+            return $"left over: {ConnectionCount()} connections, {engine.Packets.Outstanding} packets, "
+                + $"{engine.Blocks.BytesInUse - _blockBytesAtStart} bytes in blocks";
+        }
+
+        return null;
+    }
+
+    private bool IsDone()
+    {
+        foreach (SoakConnection connection in _connections)
+        {
+            if (!connection.IsDone && !(connection.HasStarted && connection.MayBeHalfOpen))
+            {
+                return false;
+            }
+        }
+
+        foreach (SoakDatagrams datagrams in _datagrams)
+        {
+            if (!datagrams.IsDone)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private SoakConnection? StandsStill() => FirstQuietFor(_options.StandstillMax);
+
+    private bool HasQuiet() => FirstQuietFor(Duration.FromSeconds(30)) != null;
+
+    private SoakConnection? FirstQuietFor(Duration time)
+    {
+        foreach (SoakConnection connection in _connections)
+        {
+            if (!connection.IsDone && !connection.MayBeHalfOpen && _world.Engine.Now - connection.LastProgress > time)
+            {
+                return connection;
+            }
+        }
+
+        return null;
+    }
+
+    private bool HasNoConnections() => ConnectionCount() == 0;
+
+    private int ConnectionCount()
+    {
+        int count = 0;
+        foreach (WorldHost host in _world.Hosts)
+        {
+            count += host.Stack.Tcp.ConnectionCount;
+        }
+
+        return count;
+    }
+
+    private SoakResult Result(string? failure)
+    {
+        SoakResult result = new() { Seed = _world.Seed, Failure = failure, Time = _world.Now, Drops = _topology.Drops };
+        foreach (SoakConnection connection in _connections)
+        {
+            SoakOutcome outcome = connection.Judge(_topology.HasCuts);
+            result = result with
+            {
+                Bytes = result.Bytes + connection.Bytes,
+                Finished = result.Finished + (outcome == SoakOutcome.Finished ? 1 : 0),
+                Left = result.Left + (outcome == SoakOutcome.Left ? 1 : 0),
+                TimedOut = result.TimedOut + (outcome == SoakOutcome.TimedOut ? 1 : 0),
+                Slow = result.Slow + (outcome == SoakOutcome.Slow ? 1 : 0),
+            };
+        }
+
+        foreach (SoakDatagrams datagrams in _datagrams)
+        {
+            result = result with { Datagrams = result.Datagrams + datagrams.Received };
+        }
+
+        return result;
+    }
+}

@@ -1,0 +1,26 @@
+namespace Portico.Simulation.Tests;
+
+/// <summary>The short version of the soak; <c>Portico.Bench soak</c> runs as many seeds as one likes.</summary>
+public class SoakTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(51)]
+    [InlineData(101)]
+    [InlineData(151)]
+    public void Fifty_seeds_of_random_traffic_over_faulty_links_deliver_every_byte_and_leave_nothing_behind(int first)
+    {
+        List<string> failures = [];
+        for (int seed = first; seed < first + 50; seed++)
+        {
+            SoakOptions options = new() { BytesMax = 3_000_000 };
+            SoakResult result = seed % 10 == 0 ? SoakRun.RunTwice((ulong)seed, options) : SoakRun.Run((ulong)seed, options);
+            if (result.Failure != null)
+            {
+                failures.Add($"seed {seed}: {result.Failure}");
+            }
+        }
+
+        Assert.True(failures.Count == 0, string.Join('\n', failures));
+    }
+}
