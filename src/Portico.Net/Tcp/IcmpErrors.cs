@@ -67,7 +67,7 @@ public sealed unsafe partial class TcpLayer
         Reap();
     }
 
-    /// <summary>IP has noted the smaller path MTU: what is in flight and too large goes out again at once, in smaller segments.</summary>
+    /// <summary>The path takes less than was thought: what is in flight and too large goes out again at once, in smaller segments.</summary>
     private void ApplyPathMtu(Tcb* c)
     {
         ushort before = c->Mss;
