@@ -23,4 +23,13 @@ public class SoakTests
 
         Assert.True(failures.Count == 0, string.Join('\n', failures));
     }
+
+    [Theory]
+    [InlineData(29, "the path MTU that a router reported was not taken up")]
+    [InlineData(158, "an abandoned connection gave up at the first ICMP error on a slow path")]
+    public void Seeds_that_once_failed_do_not_fail_again(int seed, string what)
+    {
+        SoakResult result = SoakRun.Run((ulong)seed);
+        Assert.True(result.Failure == null, $"{what}: {result.Failure}");
+    }
 }

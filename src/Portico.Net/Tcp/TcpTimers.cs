@@ -267,8 +267,16 @@ public sealed unsafe partial class TcpLayer
         return c->Retransmits > 0 && NowMillis - c->StalledSinceMillis >= RetryMillis(boundary);
     }
 
-    private int OrphanRetries(Tcb* c) => c->SoftError != 0 && Settings.tcp_orphan_retries == 0 ? 0
-        : Settings.tcp_orphan_retries == 0 ? 8 : Settings.tcp_orphan_retries;
+    /// <summary>
+    /// How often an abandoned connection tries again (Linux: tcp_orphan_retries): an ICMP error counts against it only once its timer
+    /// has backed off all the way, as until then the path may only have been slow.
+    /// </summary>
+    private int OrphanRetries(Tcb* c)
+    {
+        bool alive = BackedOff(c->Rtt.RtoMicros * 1000L, c->Backoff) < RtoMaxNanos;
+        int retries = c->SoftError != 0 && !alive ? 0 : Settings.tcp_orphan_retries;
+        return retries == 0 && alive ? 8 : retries;
+    }
 
     /// <summary>How long this many retries take when each doubles from 200 ms up to 120 s (Linux: tcp_model_timeout).</summary>
     private static uint RetryMillis(int retries)
