@@ -9,7 +9,7 @@ namespace Portico.Interop.Tests.Udp;
 /// <summary>UDP of Portico and of the Linux kernel, across a TUN device.</summary>
 public sealed class UdpInteropTests
 {
-    private const int Patience = 20_000;
+    private const int Patience = 10_000;
     private static readonly int[] s_sizes = [0, 1, 2, 1471, 1472, 1473, 2960, 2961, 9000, 40_001, 65_506, 65_507];
 
     /// <summary>A socket of a Portico stack that sends back what it gets, or keeps it for the test.</summary>
@@ -96,6 +96,28 @@ public sealed class UdpInteropTests
 
     private static IpAddress AddressOfKernel(bool isIpv4) => (isIpv4 ? KernelNamespace.KernelIpv4 : KernelNamespace.KernelIpv6).Address;
 
+    /// <summary>Receives, and says what the stack counted where nothing comes.</summary>
+    private static int Receive(Socket socket, byte[] buffer, KernelNamespace kernel, NetworkStack stack)
+    {
+        try
+        {
+            return socket.Receive(buffer);
+        }
+        catch (SocketException e)
+        {
+            using (kernel.Driver.Enter())
+            {
+                string counters = $"{Count(stack.Ip.Ipv4Counters)}; {Count(stack.Ip.Ipv6Counters)}; {Count(stack.Udp.Ipv4Counters)}; "
+                    + $"{Count(stack.Udp.Ipv6Counters)}; {Count(kernel.Link.Counters)}";
+                throw new Xunit.Sdk.XunitException($"{e.SocketErrorCode}: {counters}");
+            }
+        }
+    }
+
+    private static string Count<TCounter>(MibTable<TCounter> mib)
+        where TCounter : struct, Enum =>
+        string.Join(' ', Enumerable.Range(0, mib.Count).Select(mib.At).Where(c => c.Value != 0).Select(c => $"{c.Name}={c.Value}"));
+
     private static byte[] Payload(int size)
     {
         byte[] payload = new byte[size];
@@ -120,7 +142,7 @@ public sealed class UdpInteropTests
         {
             byte[] payload = Payload(size);
             socket.Send(payload);
-            int received = socket.Receive(buffer);
+            int received = Receive(socket, buffer, kernel, stack);
             Assert.True(payload.AsSpan().SequenceEqual(buffer.AsSpan(0, received)), $"{size} bytes came back as {received}");
         }
     }
