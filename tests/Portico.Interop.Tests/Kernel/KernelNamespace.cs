@@ -45,12 +45,28 @@ public sealed class KernelNamespace : IDisposable
             netlink.AddAddress(index, KernelIpv6);
             netlink.AddRoute(index, IpPrefix.Parse("0.0.0.0/0"), PorticoIpv4.Address);
             netlink.AddRoute(index, IpPrefix.Parse("::/0"), PorticoIpv6.Address);
+            AwaitLocalRoute(KernelIpv6.Address);
             return made;
         });
         using (Driver.Enter())
         {
             Link = new TunLink(Driver.Engine, device, mtu, kind == LinkKind.Ip ? default : options.Address);
             Outermost = decorate == null ? Link : decorate(Driver.Engine, Link);
+        }
+    }
+
+    /// <summary>
+    /// The kernel gives an IPv6 address its local route in a work queue, a little after it has accepted the address: until then it
+    /// drops what is sent there.
+    /// </summary>
+    private static void AwaitLocalRoute(IpAddress address)
+    {
+        string wanted = $"{address.High:x16}{address.Low:x16} 80 ";
+        Stopwatch waited = Stopwatch.StartNew();
+        while (!File.ReadAllText("/proc/thread-self/net/ipv6_route").Contains(wanted, StringComparison.Ordinal))
+        {
+            Assert.True(waited.Elapsed < TimeSpan.FromSeconds(10), $"the kernel does not take {address}");
+            Thread.Sleep(1);
         }
     }
 
