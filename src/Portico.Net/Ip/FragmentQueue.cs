@@ -150,7 +150,6 @@ internal sealed class FragmentQueue
 
         _count = 0;
         PayloadBytes = 0;
-        MemoryBytes = 0;
     }
 
     /// <summary>The first piece that does not begin before <paramref name="start"/>.</summary>

@@ -17,6 +17,9 @@ internal sealed class FragmentTable : IScheduled
         public FragmentQueue? Newest;
     }
 
+    /// <summary>What a datagram costs by itself, so that those without fragments (discarded, waiting for their time) are bounded too.</summary>
+    private const int QueueBytes = 512;
+
     private readonly IpLayer _ip;
     private readonly Engine _engine;
     private readonly bool _isIpv4;
@@ -89,6 +92,12 @@ internal sealed class FragmentTable : IScheduled
         queue.Begin(key, source, _engine.Now + Lifetime);
         _queues.Add(key, queue);
         Link(queue);
+        Charge(queue, QueueBytes);
+        if (MemoryBytes > HighBytes)
+        {
+            EvictOthers(queue);
+        }
+
         if (!_isScheduled)
         {
             _isScheduled = true;
@@ -101,10 +110,7 @@ internal sealed class FragmentTable : IScheduled
     /// <summary>Counts memory that a queue has taken, and makes room where that is too much. False where the queue itself had to go.</summary>
     public bool TryCharge(FragmentQueue queue, int bytes)
     {
-        queue.MemoryBytes += bytes;
-        MemoryBytes += bytes;
-        ref Share share = ref CollectionsMarshal.GetValueRefOrNullRef(_shares, queue.Share);
-        share.MemoryBytes += bytes;
+        ref Share share = ref Charge(queue, bytes);
         while (share.MemoryBytes > HighBytes / 2 && share.Oldest != queue)
         {
             // The reference stays good: the queue itself keeps the share in the table.
@@ -116,11 +122,7 @@ internal sealed class FragmentTable : IScheduled
             return true;
         }
 
-        while (MemoryBytes > LowBytes && _oldest != null && _oldest != queue)
-        {
-            Evict(_oldest, IpCounter.DropFragmentMemory);
-        }
-
+        EvictOthers(queue);
         if (MemoryBytes <= HighBytes)
         {
             return true;
@@ -130,10 +132,27 @@ internal sealed class FragmentTable : IScheduled
         return false;
     }
 
+    private ref Share Charge(FragmentQueue queue, int bytes)
+    {
+        queue.MemoryBytes += bytes;
+        MemoryBytes += bytes;
+        ref Share share = ref CollectionsMarshal.GetValueRefOrNullRef(_shares, queue.Share);
+        share.MemoryBytes += bytes;
+        return ref share;
+    }
+
+    private void EvictOthers(FragmentQueue queue)
+    {
+        while (MemoryBytes > LowBytes && _oldest != null && _oldest != queue)
+        {
+            Evict(_oldest, IpCounter.DropFragmentMemory);
+        }
+    }
+
     /// <summary>Discards what has arrived and what is still to come of a datagram.</summary>
     public void Kill(FragmentQueue queue)
     {
-        Discharge(queue);
+        Discharge(queue, queue.MemoryBytes - QueueBytes);
         queue.ReleasePackets();
         queue.IsDead = true;
     }
@@ -141,7 +160,7 @@ internal sealed class FragmentTable : IScheduled
     /// <summary>Takes a datagram out of the table with all that it holds.</summary>
     public void Remove(FragmentQueue queue)
     {
-        Discharge(queue);
+        Discharge(queue, queue.MemoryBytes);
         queue.ReleasePackets();
         _queues.Remove(queue.Key);
         Unlink(queue);
@@ -191,11 +210,11 @@ internal sealed class FragmentTable : IScheduled
         Remove(queue);
     }
 
-    private void Discharge(FragmentQueue queue)
+    private void Discharge(FragmentQueue queue, int bytes)
     {
-        MemoryBytes -= queue.MemoryBytes;
-        CollectionsMarshal.GetValueRefOrNullRef(_shares, queue.Share).MemoryBytes -= queue.MemoryBytes;
-        queue.MemoryBytes = 0;
+        MemoryBytes -= bytes;
+        CollectionsMarshal.GetValueRefOrNullRef(_shares, queue.Share).MemoryBytes -= bytes;
+        queue.MemoryBytes -= bytes;
     }
 
     private void Link(FragmentQueue queue)

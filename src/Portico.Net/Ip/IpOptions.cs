@@ -1,7 +1,7 @@
 namespace Portico.Net;
 
 /// <summary>Settings of IP and ICMP under Linux's sysctl names, with Linux's defaults unless the comment says otherwise.</summary>
-public sealed class IpOptions
+public sealed partial class IpOptions
 {
 #pragma warning disable IDE1006, CA1707 // The names are the sysctls' own.
 

@@ -99,6 +99,21 @@ public sealed class IpLocalTests : IpHost, IRawPacketReceiver
         Assert.True(counting.Count >= 300 * 5);
     }
 
+    [Fact]
+    public void Every_option_can_be_read_and_written_by_its_path()
+    {
+        foreach (string name in IpOptions.Names)
+        {
+            Assert.True(Stack.Ip.Options.TryGet(name, out long value), name);
+            Assert.Equal(Errno.None, Stack.Ip.Options.Set(name, 1 - Math.Min(value, 1) == 0 ? value : 1));
+            Assert.Equal(Errno.EINVAL, Stack.Ip.Options.Set(name, -1));
+        }
+
+        Assert.Equal(Errno.None, Stack.Ip.Options.Set("net.ipv4.ipfrag_time", 7));
+        Assert.Equal(Duration.FromSeconds(7), Stack.Ip.Options.ipfrag_time);
+        Assert.Equal(Errno.ENOENT, Stack.Ip.Options.Set("net.ipv4.nothing", 1));
+    }
+
     private sealed class CountingLink(Engine engine) : ILink
     {
         public int Count { get; private set; }

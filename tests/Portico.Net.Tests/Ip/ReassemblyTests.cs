@@ -274,6 +274,58 @@ public sealed class ReassemblyTests : IpHost
     }
 
     [Fact]
+    public void Discarded_datagrams_that_wait_for_their_time_are_bounded()
+    {
+        for (int i = 0; i < 40_000; i++)
+        {
+            string source = $"198.51.{100 + (i >> 10 & 127)}.{1 + (i % 250)}";
+            Inject(IpBytes.V4(source, Me4, 1, new byte[16], i, More));
+            Inject(IpBytes.V4(source, Me4, 1, new byte[16], i, More | 1));
+        }
+
+        Assert.True(Mib4[IpCounter.ReasmOverlaps] > 39_000);
+        Assert.True(Stack.Ip.IncompleteDatagrams <= (4 << 20) / 512);
+        Pass(Duration.FromSeconds(30));
+        Assert.Equal(0, Stack.Ip.IncompleteDatagrams);
+        Assert.Equal(0, Stack.Ip.IncompleteDatagramBytes);
+    }
+
+    [Fact]
+    public void Any_fragments_are_survived_and_leave_nothing_behind()
+    {
+        Gen.Int[0, int.MaxValue].Sample(
+            seed =>
+            {
+                using ReassemblyTests host = new();
+                Random random = new(seed);
+                for (int i = 0; i < 400; i++)
+                {
+                    byte[] payload = new byte[random.Next(0, 12) * 8 + (random.Next(4) == 0 ? random.Next(8) : 0)];
+                    random.NextBytes(payload);
+                    int units = random.Next(20) == 0 ? random.Next(8192) : random.Next(12);
+                    bool more = random.Next(3) != 0;
+                    int tos = random.Next(10) == 0 ? 3 : 2;
+                    host.Inject(IpBytes.V4(
+                        random.Next(3) == 0 ? "10.0.0.3" : Peer4, Me4, random.Next(2) == 0 ? 17 : 1, payload, random.Next(4), (more ? More : 0) | units, tos: tos));
+                    int next = random.Next(4) switch { 0 => 44, 1 => 60, 2 => 17, _ => 58 };
+                    byte[] header = IpBytes.FragmentHeader(next, units * 8, more, (uint)random.Next(4));
+                    host.Inject(IpBytes.V6(Peer6, Me6, 44, [.. header, .. payload]));
+                    if (random.Next(50) == 0)
+                    {
+                        host.Pass(Duration.FromSeconds(random.Next(40)));
+                    }
+                }
+
+                host.AssertStillServes();
+                host.Pass(Duration.FromSeconds(61));
+                Assert.Equal(0, host.Stack.Ip.IncompleteDatagramBytes);
+                host.Link.TakeAll();
+            },
+            iter: 100,
+            threads: 1);
+    }
+
+    [Fact]
     public void Fragment_identifications_of_two_destinations_tell_nothing_of_each_other()
     {
         HashSet<int> steps = [];
