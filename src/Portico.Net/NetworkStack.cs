@@ -6,7 +6,9 @@ public sealed class NetworkStackOptions
     /// <summary>The name that shows in traces and captures.</summary>
     public string Name { get; init; } = "portico";
 
-    /// <summary>What the interface lo sends through, of kind <see cref="LinkKind.Ip"/>; null for a plain loopback inside the stack.</summary>
+    /// <summary>
+    /// What the interface lo sends through, of kind <see cref="LinkKind.Ip"/>; null for a plain loopback inside the stack.
+    /// </summary>
     public ILink? LoopbackLink { get; init; }
 }
 

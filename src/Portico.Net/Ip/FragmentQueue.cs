@@ -1,7 +1,8 @@
 namespace Portico.Net;
 
 /// <summary>What names an incomplete datagram (RFC 791 3.2, RFC 8200 4.5).</summary>
-internal readonly record struct FragmentKey(IpAddress Source, IpAddress Destination, uint Identification, IpProtocol Protocol, int InterfaceIndex);
+internal readonly record struct FragmentKey(
+    IpAddress Source, IpAddress Destination, uint Identification, IpProtocol Protocol, int InterfaceIndex);
 
 /// <summary>Hashes fragment keys with a secret, because anybody can choose them.</summary>
 internal sealed class FragmentKeyComparer(SipKey secret) : IEqualityComparer<FragmentKey>
@@ -20,7 +21,9 @@ internal sealed class FragmentSourceComparer(SipKey secret) : IEqualityComparer<
     public int GetHashCode(IpAddress key) => (int)SipHash.HashFlow(secret, key, key, 0, 0);
 }
 
-/// <summary>One incomplete datagram: its fragments, ordered by where they begin. Reused, so that it allocates only while it grows.</summary>
+/// <summary>
+/// One incomplete datagram: its fragments, ordered by where they begin. Reused, so that it allocates only while it grows.
+/// </summary>
 internal sealed class FragmentQueue
 {
     private struct Piece

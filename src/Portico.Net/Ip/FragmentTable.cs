@@ -17,7 +17,9 @@ internal sealed class FragmentTable : IScheduled
         public FragmentQueue? Newest;
     }
 
-    /// <summary>What a datagram costs by itself, so that those without fragments (discarded, waiting for their time) are bounded too.</summary>
+    /// <summary>
+    /// What a datagram costs by itself, so that those without fragments (discarded, waiting for their time) are bounded too.
+    /// </summary>
     private const int QueueBytes = 512;
 
     private readonly IpLayer _ip;
@@ -53,7 +55,9 @@ internal sealed class FragmentTable : IScheduled
 
     private Duration Lifetime => _isIpv4 ? _ip.Options.ipfrag_time : _ip.Options.ip6frag_time;
 
-    /// <summary>Bytes that a packet costs, its buffers counted whole: tiny fragments in large buffers are no way around the limit.</summary>
+    /// <summary>
+    /// Bytes that a packet costs, its buffers counted whole: tiny fragments in large buffers are no way around the limit.
+    /// </summary>
     public static unsafe int MemoryOf(Packet packet)
     {
         const int PacketObjectBytes = 512;
@@ -107,7 +111,9 @@ internal sealed class FragmentTable : IScheduled
         return queue;
     }
 
-    /// <summary>Counts memory that a queue has taken, and makes room where that is too much. False where the queue itself had to go.</summary>
+    /// <summary>
+    /// Counts memory that a queue has taken, and makes room where that is too much. False where the queue itself had to go.
+    /// </summary>
     public bool TryCharge(FragmentQueue queue, int bytes)
     {
         ref Share share = ref Charge(queue, bytes);

@@ -68,7 +68,12 @@ public sealed partial class IcmpLayer
     /// broadcast address, those of a route.
     /// </summary>
     public Errno SendEcho(
-        IcmpEchoHandle handle, IpAddress destination, ushort sequenceNumber, ReadOnlySpan<byte> payload, byte hopLimit = 0, bool dontFragment = false)
+        IcmpEchoHandle handle,
+        IpAddress destination,
+        ushort sequenceNumber,
+        ReadOnlySpan<byte> payload,
+        byte hopLimit = 0,
+        bool dontFragment = false)
     {
         if (Find(handle) is not { } socket)
         {
@@ -148,7 +153,9 @@ public sealed partial class IcmpLayer
     /// <summary>What the socket is ready for.</summary>
     public SocketEvents PollEcho(IcmpEchoHandle handle) => Find(handle) is not { } socket
         ? SocketEvents.Error
-        : SocketEvents.Writable | (socket.Replies.Count > 0 ? SocketEvents.Readable : 0) | (socket.PendingError != 0 ? SocketEvents.Error : 0);
+        : SocketEvents.Writable
+            | (socket.Replies.Count > 0 ? SocketEvents.Readable : 0)
+            | (socket.PendingError != 0 ? SocketEvents.Error : 0);
 
     /// <summary>Closes an echo socket; the handle is dead from here on.</summary>
     public void CloseEcho(IcmpEchoHandle handle)

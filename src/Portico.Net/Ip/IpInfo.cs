@@ -21,7 +21,9 @@ public struct IpInfo
     /// <summary>Type of service or traffic class: DSCP and the two ECN bits.</summary>
     public byte TrafficClass;
 
-    /// <summary>Whether the destination is multicast or a broadcast address of the interface, or the frame was link-layer broadcast.</summary>
+    /// <summary>
+    /// Whether the destination is multicast or a broadcast address of the interface, or the frame was link-layer broadcast.
+    /// </summary>
     public bool IsMulticastOrBroadcast;
 }
 
@@ -109,7 +111,9 @@ internal struct IcmpErrorInfo
     /// <summary>What Linux reports for this type and code (icmp_err_convert): ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ...</summary>
     public Errno Error;
 
-    /// <summary>Whether Linux treats it as fatal for a connection that is not yet established, and for a connected datagram socket.</summary>
+    /// <summary>
+    /// Whether Linux treats it as fatal for a connection that is not yet established, and for a connected datagram socket.
+    /// </summary>
     public bool IsHard;
 
     /// <summary>

@@ -6,8 +6,8 @@ namespace Portico.Net;
 public interface IRawPacketReceiver
 {
     /// <summary>
-    /// A packet, whose linear part begins with the transport header and whose IP header is at <see cref="Packet.NetworkOffset"/>. It stays the
-    /// stack's and is to be copied where it is wanted. True if somebody wanted it: then an unknown protocol is no error.
+    /// A packet, whose linear part begins with the transport header and whose IP header is at <see cref="Packet.NetworkOffset"/>. It
+    /// stays the stack's and is to be copied where it is wanted. True if somebody wanted it: then an unknown protocol is no error.
     /// </summary>
     bool OnPacket(Packet packet, in IpInfo info);
 }

@@ -130,7 +130,8 @@ public sealed unsafe partial class IpLayer
 
     private MibTable<IpCounter> CountersOf(in IpAddress address) => address.IsIpv4 ? Ipv4Counters : Ipv6Counters;
 
-    private static void WriteIpv4Header(byte* header, int totalLength, ushort identification, ushort flagsAndOffset, byte ttl, in IpSend send)
+    private static void WriteIpv4Header(
+        byte* header, int totalLength, ushort identification, ushort flagsAndOffset, byte ttl, in IpSend send)
     {
         uint source = send.Source.Ipv4Value;
         uint destination = send.Destination.Ipv4Value;

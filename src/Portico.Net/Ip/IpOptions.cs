@@ -14,7 +14,9 @@ public sealed partial class IpOptions
     /// <summary>net.ipv6.conf.all.forwarding.</summary>
     public bool ip6_forward { get; set; }
 
-    /// <summary>net.ipv4.ipfrag_high_thresh and net.ipv6.ip6frag_high_thresh: bytes of memory for incomplete datagrams of one family.</summary>
+    /// <summary>
+    /// net.ipv4.ipfrag_high_thresh and net.ipv6.ip6frag_high_thresh: bytes of memory for incomplete datagrams of one family.
+    /// </summary>
     public long ipfrag_high_thresh { get; set; } = 4 << 20;
 
     /// <summary>net.ipv4.ipfrag_low_thresh: eviction goes down to here.</summary>
@@ -59,7 +61,9 @@ public sealed partial class IpOptions
     /// <summary>net.ipv6.icmp.echo_ignore_multicast.</summary>
     public bool icmp6_echo_ignore_multicast { get; set; }
 
-    /// <summary>net.ipv4.icmp_ratelimit and net.ipv6.icmp.ratelimit: the time between errors to one destination; zero for no limit.</summary>
+    /// <summary>
+    /// net.ipv4.icmp_ratelimit and net.ipv6.icmp.ratelimit: the time between errors to one destination; zero for no limit.
+    /// </summary>
     public Duration icmp_ratelimit { get; set; } = Duration.FromMilliseconds(1000);
 
     /// <summary>net.ipv4.icmp_ratemask: ICMP types under the limit: unreachable, quench, time exceeded, parameter problem.</summary>

@@ -264,7 +264,9 @@ public sealed partial class NetworkInterface : ILinkClient
         }
     }
 
-    /// <summary>Whether packets to the group are this interface's: all hosts, the solicited-node groups of its addresses, and what was joined.</summary>
+    /// <summary>
+    /// Whether packets to the group are this interface's: all hosts, the solicited-node groups of its addresses, and what was joined.
+    /// </summary>
     internal bool IsMemberOf(in IpAddress group)
     {
         if (Multicast.IsMember(group))

@@ -75,8 +75,8 @@ public sealed class RouteTable
     public IReadOnlyList<Route> Routes => _routes;
 
     /// <summary>
-    /// Adds a route. Errors: EEXIST for the same destination, metric, gateway and interface, EINVAL where the prefix has host bits set or the
-    /// gateway is of the other family, ENODEV, ENOSPC.
+    /// Adds a route. Errors: EEXIST for the same destination, metric, gateway and interface, EINVAL where the prefix has host bits
+    /// set or the gateway is of the other family, ENODEV, ENOSPC.
     /// </summary>
     public Errno Add(Route route)
     {

@@ -90,7 +90,9 @@ public sealed partial class IpLayer
         }
     }
 
-    /// <summary>Whether <paramref name="a"/> is preferred to <paramref name="b"/>; where no rule decides, the one met first stays.</summary>
+    /// <summary>
+    /// Whether <paramref name="a"/> is preferred to <paramref name="b"/>; where no rule decides, the one met first stays.
+    /// </summary>
     private static bool IsBetterSource(
         InterfaceAddress a, InterfaceAddress b, in IpAddress destination, in IpAddress nextHop, NetworkInterface? output)
     {

@@ -104,7 +104,8 @@ public sealed class ForwardingTests : IpHost
         RouteKind[] kinds = [RouteKind.Unreachable, RouteKind.Prohibit, RouteKind.Blackhole];
         foreach (RouteKind kind in kinds)
         {
-            Assert.Equal(Errno.None, Stack.Ip.Routes.Add(new Route { Destination = IpPrefix.Parse($"203.0.{(int)kind}.0/24"), Kind = kind }));
+            IpPrefix prefix = IpPrefix.Parse($"203.0.{(int)kind}.0/24");
+            Assert.Equal(Errno.None, Stack.Ip.Routes.Add(new Route { Destination = prefix, Kind = kind }));
         }
 
         byte[] packet = IpBytes.V4(Peer4, "203.0.2.1", 99, [1]);

@@ -198,7 +198,8 @@ public sealed class IcmpTests : IpHost
             }
 
             Inject(IpBytes.V4(Peer4, Me4, 1, IpBytes.Icmp4(random.Next(0, 20), random.Next(0, 20), random.NextUInt32(), junk)));
-            Inject(IpBytes.V6(Peer6, Me6, 58, IpBytes.Icmp6(Peer6, Me6, random.Next(0, 128), random.Next(0, 8), random.NextUInt32(), junk)));
+            byte[] error = IpBytes.Icmp6(Peer6, Me6, random.Next(0, 128), random.Next(0, 8), random.NextUInt32(), junk);
+            Inject(IpBytes.V6(Peer6, Me6, 58, error));
         }
 
         Link.TakeAll();

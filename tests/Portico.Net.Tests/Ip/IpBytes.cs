@@ -34,7 +34,8 @@ internal static class IpBytes
         return packet;
     }
 
-    public static byte[] V6(string source, string destination, int next, ReadOnlySpan<byte> payload, int hopLimit = 64, int trafficClass = 0)
+    public static byte[] V6(
+        string source, string destination, int next, ReadOnlySpan<byte> payload, int hopLimit = 64, int trafficClass = 0)
     {
         byte[] packet = new byte[40 + payload.Length];
         BinaryPrimitives.WriteUInt32BigEndian(packet, 0x6000_0000 | ((uint)trafficClass << 20));
@@ -57,7 +58,8 @@ internal static class IpBytes
     public static byte[] Icmp6(string source, string destination, int type, int code, uint rest, ReadOnlySpan<byte> payload)
     {
         byte[] message = Message(type, code, rest, payload);
-        BinaryPrimitives.WriteUInt16BigEndian(message.AsSpan(2), Checksum([.. Pseudo6(source, destination, 58, message.Length), .. message]));
+        byte[] summed = [.. Pseudo6(source, destination, 58, message.Length), .. message];
+        BinaryPrimitives.WriteUInt16BigEndian(message.AsSpan(2), Checksum(summed));
         return message;
     }
 
@@ -72,7 +74,8 @@ internal static class IpBytes
     }
 
     /// <summary>A TCP header of 20 bytes; the checksum is right for the addresses.</summary>
-    public static byte[] Tcp4(string source, string destination, int sourcePort, int destinationPort, uint seq, uint ack, int flags, ReadOnlySpan<byte> payload)
+    public static byte[] Tcp4(
+        string source, string destination, int sourcePort, int destinationPort, uint seq, uint ack, int flags, ReadOnlySpan<byte> payload)
     {
         byte[] segment = new byte[20 + payload.Length];
         BinaryPrimitives.WriteUInt16BigEndian(segment, (ushort)sourcePort);
@@ -83,7 +86,8 @@ internal static class IpBytes
         segment[13] = (byte)flags;
         BinaryPrimitives.WriteUInt16BigEndian(segment.AsSpan(14), 0x4000);
         payload.CopyTo(segment.AsSpan(20));
-        BinaryPrimitives.WriteUInt16BigEndian(segment.AsSpan(16), Checksum([.. Pseudo4(source, destination, 6, segment.Length), .. segment]));
+        byte[] summed = [.. Pseudo4(source, destination, 6, segment.Length), .. segment];
+        BinaryPrimitives.WriteUInt16BigEndian(segment.AsSpan(16), Checksum(summed));
         return segment;
     }
 

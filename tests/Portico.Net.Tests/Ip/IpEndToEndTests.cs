@@ -69,7 +69,8 @@ public sealed class IpEndToEndTests : IDisposable
     private Errno Ping(string destination, int bytes, bool dontFragment, out int received, byte hopLimit = 0)
     {
         IpAddress to = IpAddress.Parse(destination);
-        Assert.Equal(Errno.None, _left.Icmp.OpenEcho(to.IsIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6, 0, 0, null, out IcmpEchoHandle ping));
+        IpAddress any = to.IsIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6;
+        Assert.Equal(Errno.None, _left.Icmp.OpenEcho(any, 0, 0, null, out IcmpEchoHandle ping));
         byte[] payload = IpBytes.Pattern(bytes);
         Errno error = _left.Icmp.SendEcho(ping, to, 1, payload, hopLimit, dontFragment);
         Run(Duration.FromSeconds(5));

@@ -1,6 +1,8 @@
 namespace Portico.Net.Tests.Ip;
 
-/// <summary>One stack with the addresses 10.0.0.1/24 and 2001:db8::1/64 on a recording link, and a default route to .254 and ::fe.</summary>
+/// <summary>
+/// One stack with the addresses 10.0.0.1/24 and 2001:db8::1/64 on a recording link, and a default route to .254 and ::fe.
+/// </summary>
 public abstract class IpHost : IDisposable
 {
     protected const string Me4 = "10.0.0.1";

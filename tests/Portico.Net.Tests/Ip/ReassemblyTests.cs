@@ -305,8 +305,9 @@ public sealed class ReassemblyTests : IpHost
                     int units = random.Next(20) == 0 ? random.Next(8192) : random.Next(12);
                     bool more = random.Next(3) != 0;
                     int tos = random.Next(10) == 0 ? 3 : 2;
-                    host.Inject(IpBytes.V4(
-                        random.Next(3) == 0 ? "10.0.0.3" : Peer4, Me4, random.Next(2) == 0 ? 17 : 1, payload, random.Next(4), (more ? More : 0) | units, tos: tos));
+                    string source = random.Next(3) == 0 ? "10.0.0.3" : Peer4;
+                    int protocol = random.Next(2) == 0 ? 17 : 1;
+                    host.Inject(IpBytes.V4(source, Me4, protocol, payload, random.Next(4), (more ? More : 0) | units, tos: tos));
                     int next = random.Next(4) switch { 0 => 44, 1 => 60, 2 => 17, _ => 58 };
                     byte[] header = IpBytes.FragmentHeader(next, units * 8, more, (uint)random.Next(4));
                     host.Inject(IpBytes.V6(Peer6, Me6, 44, [.. header, .. payload]));

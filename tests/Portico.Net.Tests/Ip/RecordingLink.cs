@@ -1,7 +1,8 @@
 namespace Portico.Net.Tests.Ip;
 
 /// <summary>A link that keeps what is sent as byte arrays and hands in what the test gives it.</summary>
-internal sealed class RecordingLink(Engine engine, LinkKind kind = LinkKind.Ip, int mtu = 1500, LinkFeatures features = LinkFeatures.None) : ILink
+internal sealed class RecordingLink(
+    Engine engine, LinkKind kind = LinkKind.Ip, int mtu = 1500, LinkFeatures features = LinkFeatures.None) : ILink
 {
     private ILinkClient? _client;
 

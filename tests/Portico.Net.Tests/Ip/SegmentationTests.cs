@@ -11,7 +11,8 @@ public abstract class SegmentationHost : IpHost
     }
 
     /// <summary>Sends a TCP super-segment whose payload is spread over several blocks.</summary>
-    private protected unsafe void SendSuperSegment(bool isIpv4, byte[] payload, int gsoSize, int flags, int optionBytes = 12, int blockBytes = 5000)
+    private protected unsafe void SendSuperSegment(
+        bool isIpv4, byte[] payload, int gsoSize, int flags, int optionBytes = 12, int blockBytes = 5000)
     {
         IpAddress from = IpAddress.Parse(isIpv4 ? Me4 : Me6);
         IpAddress to = IpAddress.Parse(isIpv4 ? Peer4 : Peer6);
