@@ -15,6 +15,9 @@ public sealed class MibTable<TCounter>
     /// <summary>The counter itself, to read or to increment.</summary>
     public ref long this[TCounter counter] => ref _values[Unsafe.As<TCounter, int>(ref counter)];
 
+    /// <summary>All counters, in the enum's order.</summary>
+    internal long[] Values => _values;
+
     /// <summary>The number of counters in the group.</summary>
     public int Count => _values.Length;
 

@@ -61,7 +61,8 @@ public sealed unsafe partial class IpLayer
                     packet.Release();
                     return;
                 default:
-                    Drop(packet, mib, IpCounter.InHdrErrors, IpCounter.DropUnrecognisedOption);
+                    IpCounter reason = walk.IsOverLimit ? IpCounter.DropExtensionHeaderLimit : IpCounter.DropUnrecognisedOption;
+                    Drop(packet, mib, IpCounter.InHdrErrors, reason);
                     return;
             }
         }

@@ -63,6 +63,9 @@ public struct Ipv6Walk
     /// <summary>Whether a routing header was passed, with no segments left.</summary>
     public bool HasRoutingHeader;
 
+    /// <summary>Whether the packet is discarded because it asks for more work than the limits allow (RFC 8504 5.3).</summary>
+    public bool IsOverLimit;
+
     /// <summary>The code of the parameter problem: 0 erroneous field, 1 next header, 2 option.</summary>
     public byte Code;
 
@@ -119,7 +122,7 @@ public static class Ipv6ExtensionHeaders
 
             if (headers >= limits.HeadersMax)
             {
-                return End(ref walk, Ipv6WalkOutcome.Discard);
+                return OverLimit(ref walk);
             }
 
             int offset = walk.Offset;
@@ -243,7 +246,7 @@ public static class Ipv6ExtensionHeaders
                 position++;
                 if (++padding > PaddingMax)
                 {
-                    return End(ref walk, Ipv6WalkOutcome.Discard);
+                    return OverLimit(ref walk);
                 }
 
                 continue;
@@ -268,7 +271,7 @@ public static class Ipv6ExtensionHeaders
                 padding = 0;
                 if (++options > optionsMax)
                 {
-                    return End(ref walk, Ipv6WalkOutcome.Discard);
+                    return OverLimit(ref walk);
                 }
 
                 if (!TakeOption(kind, length, walk.Offset + position, isMulticast, ref walk))
@@ -319,6 +322,12 @@ public static class Ipv6ExtensionHeaders
         walk.Outcome = Ipv6WalkOutcome.NeedMore;
         walk.BytesNeeded = bytes;
         return false;
+    }
+
+    private static bool OverLimit(ref Ipv6Walk walk)
+    {
+        walk.IsOverLimit = true;
+        return End(ref walk, Ipv6WalkOutcome.Discard);
     }
 
     private static bool End(ref Ipv6Walk walk, Ipv6WalkOutcome outcome)
