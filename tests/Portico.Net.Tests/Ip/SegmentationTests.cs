@@ -88,6 +88,37 @@ public sealed class SegmentationTests : SegmentationHost
         Assert.Equal(payload, joined);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_udp_super_segment_becomes_datagrams(bool isIpv4)
+    {
+        (string from, string to) = isIpv4 ? (Me4, Peer4) : (Me6, Peer6);
+        byte[] payload = IpBytes.Pattern(2501);
+        Packet packet = Engine.Packets.RentLinear(8 + payload.Length)!;
+        IpBytes.Udp(53, 54, payload).CopyTo(packet.Append(8 + payload.Length));
+        packet.TransportOffset = packet.Start;
+        packet.GsoSize = 1000;
+        packet.Checksum = ChecksumState.Partial;
+        Assert.Equal(Errno.None, Stack.Ip.FindRoute(IpAddress.Parse(from), IpAddress.Parse(to), 0, out RouteCache route));
+        IpSend send = new() { Source = IpAddress.Parse(from), Destination = IpAddress.Parse(to), Protocol = IpProtocol.Udp };
+        Assert.Equal(Errno.None, Stack.Ip.Send(packet, route, send));
+        int ip = isIpv4 ? 20 : 40;
+        byte[][] datagrams = Link.TakeAll();
+        Assert.Equal([1008, 1008, 509], datagrams.Select(datagram => (datagram[ip + 4] << 8) | datagram[ip + 5]));
+        Assert.All(datagrams, datagram =>
+        {
+            int length = datagram.Length - ip;
+            byte[] pseudo = isIpv4 ? IpBytes.Pseudo4(from, to, 17, length) : IpBytes.Pseudo6(from, to, 17, length);
+            Assert.Equal(0, IpBytes.Checksum([.. pseudo, .. datagram.AsSpan(ip)]));
+        });
+        Assert.Equal(payload, datagrams.SelectMany(datagram => datagram[(ip + 8)..]));
+        if (isIpv4)
+        {
+            Assert.Equal(3, datagrams.Select(datagram => (datagram[4] << 8) | datagram[5]).Distinct().Count());
+        }
+    }
+
     [Fact]
     public void Any_size_and_spread_keeps_the_bytes()
     {
