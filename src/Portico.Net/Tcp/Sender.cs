@@ -246,7 +246,7 @@ public sealed unsafe partial class TcpLayer
         segment->PacketCount = (ushort)Math.Max(1, (length + mss - 1) / mss);
         if (segment->Node.End == c->WriteSeq)
         {
-            segment->Flags |= TcpFlags.Psh;
+            segment->Flags |= length > 0 ? TcpFlags.Psh : 0;
             c->PushedSeq = c->WriteSeq;
             if (Has(c, TcbFlags.FinQueued))
             {
