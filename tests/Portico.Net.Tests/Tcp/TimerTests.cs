@@ -183,8 +183,11 @@ public class TimerTests
         peer.Say(full, TcpFlags.Ack);
         Duration waited = peer.TimeToNextSegment(Duration.FromMilliseconds(500));
         Assert.InRange(waited.Milliseconds, 20, 45);
+        peer.Tcp.Receive(peer.Handle, new byte[3000], TcpReceiveFlags.None, out _);
         peer.Received.Clear();
         peer.Say(full, TcpFlags.Ack);
+        peer.ExpectSilence();
+        peer.Tcp.Receive(peer.Handle, new byte[3000], TcpReceiveFlags.None, out _);
         peer.Say(full, TcpFlags.Ack);
         Assert.Equal(peer.Seq, peer.Expect(TcpFlags.Ack).Ack);
     }
