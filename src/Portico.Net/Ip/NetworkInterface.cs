@@ -74,6 +74,7 @@ public sealed partial class NetworkInterface : ILinkClient
         get => _isUp;
         set
         {
+            bool comesUp = value && !_isUp;
             _isUp = value;
             if (!value)
             {
@@ -81,6 +82,10 @@ public sealed partial class NetworkInterface : ILinkClient
             }
 
             Stack.Ip.BumpRouteGeneration();
+            if (comesUp)
+            {
+                Multicast.ReportAgain();
+            }
         }
     }
 

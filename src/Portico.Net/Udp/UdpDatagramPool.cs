@@ -53,7 +53,9 @@ internal sealed class UdpDatagramPool
 /// <summary>How much memory a queued packet holds, and ways to hold less.</summary>
 internal static unsafe class UdpMemory
 {
-    /// <summary>The packet object and its own bytes: what a datagram costs whatever its length (Linux charges 768 for a small one).</summary>
+    /// <summary>
+    /// The packet object and its own bytes: what a datagram costs whatever its length (Linux charges 768 for a small one).
+    /// </summary>
     public const int PacketBytes = 640;
 
     public static int TrueSize(Packet packet)

@@ -26,7 +26,8 @@ public sealed partial class UdpLayer
         bool isHard = error.IsHard;
         if (error.Mtu >= 0)
         {
-            // IP keeps the path MTU, now that the datagram is known to be ours; the socket hears of it unless it leaves its datagrams to fragmentation.
+            // IP keeps the path MTU, now that the datagram is known to be ours; the socket hears of it unless it leaves its datagrams to
+            // fragmentation.
             _stack.Ip.LearnPathMtu(error);
             isHard = family.MtuDiscover != MtuDiscoverDont;
         }

@@ -47,7 +47,9 @@ public sealed partial class UdpLayer
             Source = source.Address,
             Destination = destination.Address,
             Protocol = IpProtocol.Udp,
-            DontFragment = isIpv4 && length + 20 <= route.PathMtu,
+
+            // Without a socket nobody learns a path MTU for this flow, so routers must be free to fragment.
+            DontFragment = false,
         };
         error = _stack.Ip.Send(packet, route, send);
         if (error == Errno.None)

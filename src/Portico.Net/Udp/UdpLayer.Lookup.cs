@@ -30,6 +30,11 @@ public sealed partial class UdpLayer
 
     private UdpSocket? LookupFlow(in Endpoint local, in Endpoint remote, int interfaceIndex)
     {
+        if (_flows.IsEmpty)
+        {
+            return null;
+        }
+
         ulong hash = SipHash.HashFlow(_key, local.Address, remote.Address, local.Port, remote.Port);
         UdpSocket? found = null;
         for (UdpSocket? socket = _flows.First(hash); socket != null; socket = socket.HashNext)
@@ -101,7 +106,9 @@ public sealed partial class UdpLayer
         return score;
     }
 
-    /// <summary>SO_REUSEPORT: one flow always goes to the same socket of the group, chosen by a keyed hash (reuseport_select_sock).</summary>
+    /// <summary>
+    /// SO_REUSEPORT: one flow always goes to the same socket of the group, chosen by a keyed hash (reuseport_select_sock).
+    /// </summary>
     private UdpSocket PickOfGroup(UdpSocket first, in Endpoint local, in Endpoint remote, int interfaceIndex, int score)
     {
         uint count = 0;

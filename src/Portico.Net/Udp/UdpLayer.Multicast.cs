@@ -18,7 +18,9 @@ public sealed partial class UdpLayer
         return place >= 0 ? Errno.EADDRINUSE : Join(socket!, group, on!, MulticastFilterMode.Exclude, []);
     }
 
-    /// <summary>Takes a join back, with its source filter. Errors: EBADF, EINVAL, ENODEV, EADDRNOTAVAIL where the socket is no member.</summary>
+    /// <summary>
+    /// Takes a join back, with its source filter. Errors: EBADF, EINVAL, ENODEV, EADDRNOTAVAIL where the socket is no member.
+    /// </summary>
     public Errno LeaveGroup(UdpHandle handle, in IpAddress group, int interfaceIndex)
     {
         Errno error = FindMembership(handle, group, interfaceIndex, out UdpSocket? socket, out _, out int place);
@@ -66,7 +68,9 @@ public sealed partial class UdpLayer
         return isLast ? Leave(socket, place) : RemoveSource(membership, MulticastFilterMode.Include, source);
     }
 
-    /// <summary>Does not receive what one source sends to a joined group (IP_BLOCK_SOURCE). Errors: EINVAL, EADDRNOTAVAIL, ENOBUFS.</summary>
+    /// <summary>
+    /// Does not receive what one source sends to a joined group (IP_BLOCK_SOURCE). Errors: EINVAL, EADDRNOTAVAIL, ENOBUFS.
+    /// </summary>
     public Errno BlockSource(UdpHandle handle, in IpAddress group, in IpAddress source, int interfaceIndex)
     {
         Errno error = FindMembership(handle, group, interfaceIndex, out UdpSocket? socket, out _, out int place);

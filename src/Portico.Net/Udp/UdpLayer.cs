@@ -215,7 +215,9 @@ public sealed partial class UdpLayer
         return Errno.None;
     }
 
-    /// <summary>Ends one or both directions: no more is sent (EPIPE), or reads end once the queue is empty. Errors: EBADF, ENOTCONN.</summary>
+    /// <summary>
+    /// Ends one or both directions: no more is sent (EPIPE), or reads end once the queue is empty. Errors: EBADF, ENOTCONN.
+    /// </summary>
     public Errno Shutdown(UdpHandle handle, bool receive, bool send)
     {
         if (!TryGet(handle, out UdpSocket? socket))

@@ -2,11 +2,15 @@ using System.Numerics;
 
 namespace Portico.Net;
 
-/// <summary>Sockets by a keyed hash of their addresses and ports: chains through the sockets, newest first, that stay about one long.</summary>
+/// <summary>
+/// Sockets by a keyed hash of their addresses and ports: chains through the sockets, newest first, that stay about one long.
+/// </summary>
 internal sealed class UdpSocketTable
 {
     private UdpSocket?[] _heads = new UdpSocket?[16];
     private int _count;
+
+    public bool IsEmpty => _count == 0;
 
     /// <summary>The first socket whose hash may be the given one; follow <see cref="UdpSocket.HashNext"/>.</summary>
     public UdpSocket? First(ulong hash) => _heads[hash & (ulong)(_heads.Length - 1)];

@@ -1,6 +1,8 @@
 namespace Portico.Net;
 
-/// <summary>A datagram socket that an application holds: a place in the table, and its generation, so that a stale handle is noticed.</summary>
+/// <summary>
+/// A datagram socket that an application holds: a place in the table, and its generation, so that a stale handle is noticed.
+/// </summary>
 public readonly record struct UdpHandle(uint Index, uint Generation);
 
 /// <summary>How to open a datagram socket (socket(2)).</summary>
@@ -25,7 +27,9 @@ public struct UdpOpenRequest
     public int ReceiveBufferBytes;
 }
 
-/// <summary>What is said about one outgoing datagram (the control messages of sendmsg(2)); 0 and the default mean "as the socket has it".</summary>
+/// <summary>
+/// What is said about one outgoing datagram (the control messages of sendmsg(2)); 0 and the default mean "as the socket has it".
+/// </summary>
 public struct UdpSendOptions
 {
     /// <summary>IP_PKTINFO: the source address.</summary>

@@ -79,7 +79,8 @@ public sealed class UdpInteropTests
             return taken;
         }
 
-        private static IpAddress Unicast(in UdpReceiveInfo info) => info.Destination.Address.IsMulticast ? default : info.Destination.Address;
+        private static IpAddress Unicast(in UdpReceiveInfo info) =>
+            info.Destination.Address.IsMulticast ? default : info.Destination.Address;
     }
 
     private static Socket KernelSocket(KernelNamespace kernel, bool isIpv4, int port = 0)
@@ -222,8 +223,8 @@ public sealed class UdpInteropTests
         {
             MulticastOption membership = new(to.Address.ToIPAddress(), KernelNamespace.KernelIpv4.Address.ToIPAddress());
             socket.SetSocketOption(SocketOptionLevel.IP, SocketOptionName.AddMembership, membership);
-            socket.SetSocketOption(
-                SocketOptionLevel.IP, SocketOptionName.MulticastInterface, KernelNamespace.KernelIpv4.Address.ToIPAddress().GetAddressBytes());
+            byte[] own = KernelNamespace.KernelIpv4.Address.ToIPAddress().GetAddressBytes();
+            socket.SetSocketOption(SocketOptionLevel.IP, SocketOptionName.MulticastInterface, own);
             socket.SetSocketOption(SocketOptionLevel.IP, SocketOptionName.MulticastLoopback, false);
         }
         else

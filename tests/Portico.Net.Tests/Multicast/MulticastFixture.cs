@@ -80,7 +80,8 @@ public abstract class MulticastFixture : IDisposable
         Span<byte> rest = message.AsSpan(8);
         for (int i = 0; i < count; i++)
         {
-            Assert.True(MulticastReport.TryReadRecord(rest, isIpv4, out MulticastRecordType type, out IpAddress group, out int sources, out int length));
+            Assert.True(MulticastReport.TryReadRecord(
+                rest, isIpv4, out MulticastRecordType type, out IpAddress group, out int sources, out int length));
             text += $" {type} {group}";
             for (int j = 0; j < sources; j++)
             {

@@ -17,7 +17,10 @@ public sealed class MulticastReportTests : MulticastFixture
     public void A_join_is_reported_byte_for_byte_by_MLDv2_in_a_hop_by_hop_header()
     {
         Assert.Equal(Errno.None, Membership.Join(Group6));
-        Assert.Equal("6000000000240001FE800000000000000000000000000001FF0200000000000000000000000000163A000502000001008F0070020000000104000000FF050000000000000000000000000005", Convert.ToHexString(Link.TakeOne()));
+        Assert.Equal(
+            "6000000000240001FE800000000000000000000000000001FF020000000000000000000000000016"
+            + "3A00050200000100" + "8F0070020000000104000000FF050000000000000000000000000005",
+            Convert.ToHexString(Link.TakeOne()));
     }
 
     [Fact]
@@ -162,6 +165,19 @@ public sealed class MulticastReportTests : MulticastFixture
         Interface.RemoveAddress(IpAddress.Parse("fe80::1"));
         Membership.Join(Group6);
         Assert.Equal(new byte[16], Link.TakeOne()[8..24]);
+    }
+
+    [Fact]
+    public void Groups_are_reported_again_when_the_interface_comes_up()
+    {
+        Interface.IsUp = false;
+        Membership.Join(Group4);
+        AdvanceSeconds(3);
+        Assert.Empty(Take());
+        Interface.IsUp = true;
+        Assert.Equal(ToEx, TakeOne());
+        AdvanceSeconds(1);
+        Assert.Equal(ToEx, TakeOne());
     }
 
     [Fact]

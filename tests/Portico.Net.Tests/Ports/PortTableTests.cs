@@ -47,7 +47,8 @@ public sealed class PortTableTests : IDisposable
     [InlineData("0.0.0.0", "rpL", "0.0.0.0", "rpL", false, false)]
     [InlineData("0.0.0.0", "p", "0.0.0.0", "r", true, true)]
     [InlineData("::", "p", "0.0.0.0", "p", false, false)]
-    public void A_second_bind_of_a_port_conflicts_as_in_Linux(string first, string firstFlags, string second, string secondFlags, bool tcp, bool udp)
+    public void A_second_bind_of_a_port_conflicts_as_in_Linux(
+        string first, string firstFlags, string second, string secondFlags, bool tcp, bool udp)
     {
         foreach (PortRules rules in new[] { PortRules.Tcp, PortRules.Udp })
         {

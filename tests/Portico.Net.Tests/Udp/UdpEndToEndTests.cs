@@ -31,7 +31,8 @@ public sealed class UdpEndToEndTests : IDisposable
 
     private static UdpHandle Open(NetworkStack stack, string local)
     {
-        Assert.Equal(Errno.None, stack.Udp.Open(new UdpOpenRequest { IsIpv6 = true, ReceiveBufferBytes = 1 << 20 }, null, out UdpHandle handle));
+        UdpOpenRequest request = new() { IsIpv6 = true, ReceiveBufferBytes = 1 << 20 };
+        Assert.Equal(Errno.None, stack.Udp.Open(request, null, out UdpHandle handle));
         Assert.Equal(Errno.None, stack.Udp.Bind(handle, Endpoint.Parse(local)));
         return handle;
     }

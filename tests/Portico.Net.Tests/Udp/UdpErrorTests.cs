@@ -105,9 +105,12 @@ public sealed class UdpErrorTests : UdpFixture
         (UdpOption Option, int Value, Errno Error)[] table =
         [
             (UdpOption.IP_TTL, 0, Errno.EINVAL), (UdpOption.IP_TTL, 256, Errno.EINVAL), (UdpOption.IP_TTL, -1, Errno.None),
-            (UdpOption.IP_TTL, 255, Errno.None), (UdpOption.IP_MULTICAST_TTL, 0, Errno.None), (UdpOption.IP_MULTICAST_TTL, 256, Errno.EINVAL),
-            (UdpOption.IP_MTU_DISCOVER, 6, Errno.EINVAL), (UdpOption.IP_MTU_DISCOVER, -1, Errno.EINVAL), (UdpOption.IP_MTU, 1, Errno.ENOPROTOOPT),
-            (UdpOption.IPV6_V6ONLY, 1, Errno.ENOPROTOOPT), (UdpOption.SO_BINDTODEVICE, 9, Errno.ENODEV), (UdpOption.SO_RCVBUF, -1, Errno.None),
+            (UdpOption.IP_TTL, 255, Errno.None), (UdpOption.IP_MULTICAST_TTL, 0, Errno.None),
+            (UdpOption.IP_MULTICAST_TTL, 256, Errno.EINVAL),
+            (UdpOption.IP_MTU_DISCOVER, 6, Errno.EINVAL), (UdpOption.IP_MTU_DISCOVER, -1, Errno.EINVAL),
+            (UdpOption.IP_MTU, 1, Errno.ENOPROTOOPT),
+            (UdpOption.IPV6_V6ONLY, 1, Errno.ENOPROTOOPT), (UdpOption.SO_BINDTODEVICE, 9, Errno.ENODEV),
+            (UdpOption.SO_RCVBUF, -1, Errno.None),
         ];
         foreach ((UdpOption option, int value, Errno error) in table)
         {

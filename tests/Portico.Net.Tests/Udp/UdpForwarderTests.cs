@@ -28,7 +28,17 @@ public sealed class UdpForwarderTests : UdpFixture
         Assert.Equal("query"u8.ToArray(), taken.Payload);
         Assert.Empty(Link.TakeAll());
         Assert.Equal(Errno.None, Udp.SendFrom(taken.Destination, taken.Source, "answer"u8));
-        Assert.Equal(Convert.ToHexString(Datagram(taken.Destination, taken.Source, "answer"u8)), Convert.ToHexString(Link.TakeOne()));
+        byte[] expected = Datagram(taken.Destination, taken.Source, "answer"u8);
+        byte[] sent = Link.TakeOne();
+        if (taken.Source.Address.IsIpv4)
+        {
+            // Fragmentation is allowed, so there is an identification, which the header checksum covers.
+            Assert.Equal(0, sent[6]);
+            sent.AsSpan(4, 8).Clear();
+            expected.AsSpan(4, 8).Clear();
+        }
+
+        Assert.Equal(Convert.ToHexString(expected), Convert.ToHexString(sent));
     }
 
     [Fact]

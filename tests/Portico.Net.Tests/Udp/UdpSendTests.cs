@@ -115,7 +115,8 @@ public sealed class UdpSendTests : UdpFixture
         Assert.Equal(Errno.EACCES, Udp.SendTo(ipv4, "x"u8, Endpoint.Parse("10.0.0.255:1")));
         Assert.Equal(Errno.EACCES, Udp.Connect(ipv4, Endpoint.Parse("10.0.0.255:1")));
         Assert.Equal(Errno.EMSGSIZE, Udp.SendTo(ipv4, new byte[65536], Endpoint.Parse("10.0.0.2:0")));
-        Assert.Equal(Errno.EINVAL, Udp.SendTo(ipv4, "x"u8, Endpoint.Parse("10.0.0.2:1"), new UdpSendOptions { Source = IpAddress.Parse("10.9.9.9") }));
+        UdpSendOptions foreign = new() { Source = IpAddress.Parse("10.9.9.9") };
+        Assert.Equal(Errno.EINVAL, Udp.SendTo(ipv4, "x"u8, Endpoint.Parse("10.0.0.2:1"), foreign));
         Udp.Shutdown(ipv4, false, true);
         Assert.Equal(Errno.EPIPE, Udp.SendTo(ipv4, "x"u8, Endpoint.Parse("10.0.0.2:1")));
         Assert.Empty(Link.TakeAll());
@@ -127,7 +128,8 @@ public sealed class UdpSendTests : UdpFixture
         UdpHandle socket = Bound("0.0.0.0:68");
         Udp.SetOption(socket, UdpOption.SO_BROADCAST, 1);
         Assert.Equal(Errno.None, Udp.SendTo(socket, "x"u8, Endpoint.Parse("10.0.0.255:67")));
-        Assert.Equal(Errno.None, Udp.SendTo(socket, "x"u8, Endpoint.Parse("255.255.255.255:67"), new UdpSendOptions { InterfaceIndex = 2 }));
+        UdpSendOptions here = new() { InterfaceIndex = Interface.Index };
+        Assert.Equal(Errno.None, Udp.SendTo(socket, "x"u8, Endpoint.Parse("255.255.255.255:67"), here));
         Assert.Equal(2, Link.TakeAll().Length);
         Engine.RunPending(int.MaxValue);
     }

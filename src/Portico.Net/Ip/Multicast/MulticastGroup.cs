@@ -77,7 +77,9 @@ internal sealed class MulticastGroup(IpAddress address)
         }
     }
 
-    /// <summary>Whether the source is in the interface's list: all EXCLUDE filters have it and no INCLUDE filter, or any INCLUDE filter.</summary>
+    /// <summary>
+    /// Whether the source is in the interface's list: all EXCLUDE filters have it and no INCLUDE filter, or any INCLUDE filter.
+    /// </summary>
     public bool IsListed(in Source source) => Mode == MulticastFilterMode.Exclude
         ? source.ExcludeCount == ExcludeFilterCount && source.IncludeCount == 0
         : source.IncludeCount > 0;

@@ -125,8 +125,19 @@ public sealed class MulticastMembership
     /// <summary>An IGMP message; begins with its header. Takes ownership.</summary>
     internal static void HandleIgmp(Packet packet, in IpInfo info) => Handle(info.Interface.Multicast._igmp, packet, info);
 
-    /// <summary>An MLD message (ICMPv6 types 130 to 132 and 143) whose checksum was right; begins with its header. Takes ownership.</summary>
+    /// <summary>
+    /// An MLD message (ICMPv6 types 130 to 132 and 143) whose checksum was right; begins with its header. Takes ownership.
+    /// </summary>
     internal static void HandleMld(Packet packet, in IpInfo info) => Handle(info.Interface.Multicast._mld, packet, info);
+
+    /// <summary>The interface has come up: the routers are told of every group as if it had just been joined.</summary>
+    internal void ReportAgain()
+    {
+        foreach (MulticastGroup group in _groups)
+        {
+            (group.Address.IsIpv4 ? _igmp : _mld).ReportAgain(group);
+        }
+    }
 
     /// <summary>Forgets sources that nobody lists and nobody has to be told about, and the group itself where nothing is left.</summary>
     internal void Tidy(MulticastGroup group)

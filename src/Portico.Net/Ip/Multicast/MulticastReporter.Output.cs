@@ -25,7 +25,9 @@ internal sealed partial class MulticastReporter
 
     private int HeaderBytes => isIpv4 ? Ipv4HeaderBytes : Ipv6HeaderBytes;
 
-    /// <summary>RFC 3376 5.1: a change of mode is told with the whole list, otherwise only what was added to and taken from the list.</summary>
+    /// <summary>
+    /// RFC 3376 5.1: a change of mode is told with the whole list, otherwise only what was added to and taken from the list.
+    /// </summary>
     private void AddChangeRecords(MulticastGroup group)
     {
         if (group.ModeRetransmissions > 0)

@@ -79,6 +79,16 @@ internal sealed partial class MulticastReporter(MulticastMembership owner, Netwo
         }
     }
 
+    /// <summary>Tells the group's whole state as a change to it.</summary>
+    public void ReportAgain(MulticastGroup group)
+    {
+        if (IsReported(group.Address) && group.IsMember)
+        {
+            group.ModeRetransmissions = (byte)_robustness;
+            SendChange(group);
+        }
+    }
+
     private void OnOlderChange(MulticastGroup group, bool wasMember)
     {
         bool isMember = group.IsMember;
