@@ -43,6 +43,10 @@ public sealed class NeighbourInteropTests : IDisposable
 
     private AddressState? StateOf(IpAddress address) => Inside(() => _interface.FindAddress(address)?.State);
 
+    private long Solicitations() => Inside(() => _interface.Neighbours!.Counters[NeighbourCounter.NdInRouterSolicits]);
+
+    private string KernelAddresses() => _kernel.Run("ip", "-6", "addr", "show", "dev", "portico0").Succeeded();
+
     private MacAddress KernelMac() => MacAddress.Read(Convert.FromHexString(
         _kernel.Shell("cat /sys/class/net/portico0/address || ip -o link show portico0 | sed 's/.*ether //; s/ .*//'")
             .Succeeded().Trim().Replace(":", "", StringComparison.Ordinal)));
@@ -172,7 +176,8 @@ public sealed class NeighbourInteropTests : IDisposable
         Assert.Equal("61", _kernel.Shell("cat /proc/sys/net/ipv6/conf/portico0/hop_limit").Succeeded().Trim());
 
         // What Portico advertised is on its link, so it can reach what the kernel made of it,
-        string own = addresses.Split('\n').First(line => line.Contains("inet6 2001:db8:42:", StringComparison.Ordinal)).Trim().Split(' ')[1];
+        string shown = addresses.Split('\n').First(line => line.Contains("inet6 2001:db8:42:", StringComparison.Ordinal));
+        string own = shown.Trim().Split(' ')[1];
         IpPrefix kernelAddress = IpPrefix.Parse(own);
         Assert.Equal(Errno.None, Inside(() => _interface.AddAddress(IpPrefix.Parse("2001:db8:42::1/64"))));
         _kernel.Run("ping", "-c", "1", "-W", "10", "-I", kernelAddress.Address.ToString(), "2001:db8:42::1").Succeeded();
@@ -193,16 +198,16 @@ public sealed class NeighbourInteropTests : IDisposable
     {
         Inside(() =>
         {
-            _interface.Configuration!.StartAdvertising(new RouterAdvertisementOptions { Prefixes = [new(IpPrefix.Parse("2001:db8:43::/64"))] });
+            AdvertisedPrefix prefix = new(IpPrefix.Parse("2001:db8:43::/64"));
+            _interface.Configuration!.StartAdvertising(new RouterAdvertisementOptions { Prefixes = [prefix] });
             _interface.Configuration.Start();
             return 0;
         });
-        Eventually("the link-local address is ready", () => Inside(() => _interface.Addresses.Any(own => own.Address.IsLinkLocal && own.State == AddressState.Preferred)));
-        long before = Inside(() => _interface.Neighbours!.Counters[NeighbourCounter.NdInRouterSolicits]);
+        Eventually("the link-local address is ready", () => Inside(() => _interface.Addresses.Any(
+            own => own.Address.IsLinkLocal && own.State == AddressState.Preferred)));
+        long before = Solicitations();
         _kernel.Shell("ip link set portico0 down && ip link set portico0 up").Succeeded();
-        Eventually("the kernel solicits", () => Inside(() => _interface.Neighbours!.Counters[NeighbourCounter.NdInRouterSolicits]) > before);
-        Eventually(
-            "the kernel has an address with the prefix",
-            () => _kernel.Run("ip", "-6", "addr", "show", "dev", "portico0").Succeeded().Contains("2001:db8:43:", StringComparison.Ordinal));
+        Eventually("the kernel solicits", () => Solicitations() > before);
+        Eventually("the kernel has an address with the prefix", () => KernelAddresses().Contains("2001:db8:43:", StringComparison.Ordinal));
     }
 }

@@ -26,7 +26,9 @@ public sealed class HostileNeighboursTests
                 // Most mutations get a right length and checksum, so that they come past the first checks.
                 frame[18] = (byte)((length - 54) >> 8);
                 frame[19] = (byte)(length - 54);
-                Icmpv6Header.WriteChecksum(frame.AsSpan(54, length - 54), IpAddress.ReadIpv6(frame.AsSpan(22)), IpAddress.ReadIpv6(frame.AsSpan(38)));
+                IpAddress source = IpAddress.ReadIpv6(frame.AsSpan(22));
+                IpAddress destination = IpAddress.ReadIpv6(frame.AsSpan(38));
+                Icmpv6Header.WriteChecksum(frame.AsSpan(54, length - 54), source, destination);
             }
 
             station.Inject(frame.AsSpan(0, length));

@@ -107,7 +107,8 @@ public sealed class NeighbourDiscoveryTests
                 counter = NeighbourCounter.NdInBadOption;
                 break;
             default:
-                (message, counter) = (Station.Solicitation(IpAddress.Parse("2001:db8:0:0:1::1"), Station.Peer), NeighbourCounter.NdInNotForUs);
+                message = Station.Solicitation(IpAddress.Parse("2001:db8:0:0:1::1"), Station.Peer);
+                counter = NeighbourCounter.NdInNotForUs;
                 break;
         }
 

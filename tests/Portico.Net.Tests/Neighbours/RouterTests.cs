@@ -173,7 +173,8 @@ public sealed class RouterTests
         Assert.Equal(IpAddress.Parse("2001:db8:7::99"), onLink.NextHop);
         Assert.Equal(Errno.None, FindRoute(station, "2001:db8:ffff::1", out RouteCache away));
         Assert.Equal(Station.RouterLinkLocal, away.NextHop);
-        Assert.Equal(new Neighbour(Station.RouterLinkLocal, Station.Peer, NudState.Stale, true), station.Table.Find(Station.RouterLinkLocal));
+        Neighbour expected = new(Station.RouterLinkLocal, Station.Peer, NudState.Stale, true);
+        Assert.Equal(expected, station.Table.Find(Station.RouterLinkLocal));
 
         station.RunTo(start + Duration.FromSeconds(1800));
         Assert.Equal(Errno.ENETUNREACH, FindRoute(station, "2001:db8:ffff::1", out _));
@@ -241,12 +242,17 @@ public sealed class RouterTests
     public void A_prefix_that_makes_no_sense_makes_no_address(string prefix, uint valid, uint preferred)
     {
         using Station station = Started();
-        Inject(station, new Advert().Prefix(new IpPrefix(IpAddress.Parse(prefix.Split('/')[0]), int.Parse(prefix.Split('/')[1])), valid, preferred));
+        string[] parts = prefix.Split('/');
+        IpPrefix advertised = new(IpAddress.Parse(parts[0]), int.Parse(parts[1], null));
+        Inject(station, new Advert().Prefix(advertised, valid, preferred));
         Assert.Single(station.Interface.Addresses);
     }
 
     public static TheoryData<string> BadAdvertisements =>
-        ["global source", "unspecified source", "hop limit", "code", "short", "option length 0", "option past end", "group mac", "checksum"];
+    [
+        "global source", "unspecified source", "hop limit", "code", "short", "option length 0", "option past end", "group mac",
+        "checksum",
+    ];
 
     [Theory, MemberData(nameof(BadAdvertisements))]
     public void A_bad_advertisement_changes_nothing(string what)
@@ -325,7 +331,8 @@ public sealed class RouterTests
         IpAddress first = IpAddress.Parse("2001:db8::53");
         IpAddress second = IpAddress.Parse("2001:db8::54");
         Inject(station, new Advert().Dns(100, first, second));
-        Assert.Equal((2, first, second), (station.Configuration.DnsServerCount, station.Configuration.DnsServerAt(0), station.Configuration.DnsServerAt(1)));
+        Assert.Equal(2, station.Configuration.DnsServerCount);
+        Assert.Equal((first, second), (station.Configuration.DnsServerAt(0), station.Configuration.DnsServerAt(1)));
         Inject(station, new Advert().Dns(0, first));
         Assert.Equal((1, second), (station.Configuration.DnsServerCount, station.Configuration.DnsServerAt(0)));
         station.Run(100);
@@ -388,10 +395,11 @@ public sealed class RouterTests
         Inject(station, new Advert(lifetime: 0), high);
         Assert.Equal(Station.RouterLinkLocal, station.Configuration.CurrentRouter);
         station.Send(Station.RouterLinkLocal);
-        station.InjectIcmpv6(
-            Station.Advertisement(Station.RouterLinkLocal, Station.Peer, router: true), Station.RouterLinkLocal, station.Interface.Addresses[0].Address);
-        station.InjectIcmpv6(
-            Station.Advertisement(Station.RouterLinkLocal, Station.Peer, router: false), Station.RouterLinkLocal, station.Interface.Addresses[0].Address);
+        IpAddress own = station.Interface.Addresses[0].Address;
+        byte[] stillRouter = Station.Advertisement(Station.RouterLinkLocal, Station.Peer, router: true);
+        station.InjectIcmpv6(stillRouter, Station.RouterLinkLocal, own);
+        byte[] noRouter = Station.Advertisement(Station.RouterLinkLocal, Station.Peer, router: false);
+        station.InjectIcmpv6(noRouter, Station.RouterLinkLocal, own);
         Assert.True(station.Configuration.CurrentRouter.IsUnspecified);
     }
 

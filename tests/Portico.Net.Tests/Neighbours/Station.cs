@@ -87,10 +87,10 @@ internal sealed class Station : IDisposable
     public void Inject(ReadOnlySpan<byte> frame) => Link.Inject(frame);
 
     public void InjectArp(
-        ArpOperation operation, MacAddress senderMac, IpAddress sender, MacAddress targetMac, IpAddress target, MacAddress? destination = null)
+        ArpOperation operation, MacAddress senderMac, IpAddress sender, MacAddress targetMac, IpAddress target)
     {
         byte[] frame = new byte[60];
-        EthernetHeader.Write(frame, destination ?? (operation == ArpOperation.Reply ? Own : MacAddress.Broadcast), senderMac, EtherType.Arp);
+        EthernetHeader.Write(frame, operation == ArpOperation.Reply ? Own : MacAddress.Broadcast, senderMac, EtherType.Arp);
         ArpPacket.Write(frame.AsSpan(14), operation, senderMac, sender, targetMac, target);
         Inject(frame);
     }
@@ -120,7 +120,8 @@ internal sealed class Station : IDisposable
         return message;
     }
 
-    public static byte[] Advertisement(IpAddress target, MacAddress? mac, bool solicited = true, bool isOverride = true, bool router = false)
+    public static byte[] Advertisement(
+        IpAddress target, MacAddress? mac, bool solicited = true, bool isOverride = true, bool router = false)
     {
         byte[] message = new byte[24 + (mac == null ? 0 : 8)];
         NeighbourAdvertisement.Write(message, target, router, solicited, isOverride);

@@ -129,7 +129,8 @@ public sealed class TwoStacksTests
         while (station.Engine.NextDeadline < end)
         {
             station.RunTo(station.Engine.NextDeadline);
-            times.AddRange(station.Take().Where(f => f.Icmpv6 == Icmpv6Type.RouterAdvertisement).Select(_ => station.Engine.Now.Nanoseconds / 1e9));
+            int sent = station.Take().Count(frame => frame.Icmpv6 == Icmpv6Type.RouterAdvertisement);
+            times.AddRange(Enumerable.Repeat(station.Engine.Now.Nanoseconds / 1e9, sent));
         }
 
         double[] pauses = [.. times.Zip(times.Skip(1), (a, b) => b - a)];
@@ -143,7 +144,8 @@ public sealed class TwoStacksTests
         {
             station.InjectIcmpv6(solicitation, IpAddress.AnyIpv6, IpAddress.Parse("ff02::2"));
             station.Run(0.1);
-            times.AddRange(station.Take().Where(f => f.Icmpv6 == Icmpv6Type.RouterAdvertisement).Select(_ => station.Engine.Now.Nanoseconds / 1e9));
+            int sent = station.Take().Count(frame => frame.Icmpv6 == Icmpv6Type.RouterAdvertisement);
+            times.AddRange(Enumerable.Repeat(station.Engine.Now.Nanoseconds / 1e9, sent));
         }
 
         Assert.InRange(times.Count, 3, 4);
@@ -193,7 +195,8 @@ public sealed class TwoStacksTests
         lan.Router.AddAddress(new IpPrefix(peer, length));
         TcpLayer client = lan.Host.Stack.Tcp;
         TcpLayer server = lan.Router.Stack.Tcp;
-        Assert.Equal(Errno.None, server.Listen(new TcpListenRequest { Local = new Endpoint(peer, 80), Backlog = 1 }, null, out TcpListenerHandle listener));
+        TcpListenRequest listen = new() { Local = new Endpoint(peer, 80), Backlog = 1 };
+        Assert.Equal(Errno.None, server.Listen(listen, null, out TcpListenerHandle listener));
         Assert.Equal(Errno.None, client.Open(new TcpOpenRequest { Remote = new Endpoint(peer, 80) }, null, out TcpHandle calling));
         lan.Run(0.1);
         Assert.Equal(Errno.None, server.Accept(listener, null, out TcpHandle called));

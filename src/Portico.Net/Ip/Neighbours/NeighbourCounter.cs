@@ -1,6 +1,8 @@
 namespace Portico.Net;
 
-/// <summary>Counters of a <see cref="NeighbourTable"/>; the first block has the names of /proc/net/stat/arp_cache and ndisc_cache.</summary>
+/// <summary>
+/// Counters of a <see cref="NeighbourTable"/>; the first block has the names of /proc/net/stat/arp_cache and ndisc_cache.
+/// </summary>
 public enum NeighbourCounter
 {
 #pragma warning disable CS1591 // The names say it.

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Portico.Net;
 
-/// <summary>A place in a <see cref="NeighbourTable"/>; linked by index into a hash chain, a list of its state and a list of timers.</summary>
+/// <summary>
+/// A place in a <see cref="NeighbourTable"/>; linked by index into a hash chain, a list of its state and a list of timers.
+/// </summary>
 [StructLayout(LayoutKind.Auto)]
 internal struct NeighbourEntry
 {

@@ -109,7 +109,9 @@ public sealed partial class NetworkInterface
         Link.Transmit(packet);
     }
 
-    /// <summary>A packet that came from a link without headers, and is forwarded to one with, may begin too close to its memory's start.</summary>
+    /// <summary>
+    /// A packet that came from a link without headers, and is forwarded to one with, may begin too close to its memory's start.
+    /// </summary>
     private bool TryMakeHeadroom(ref Packet packet)
     {
         Packet? moved = Stack.Engine.Packets.Clone(packet);
@@ -175,7 +177,9 @@ public sealed partial class NetworkInterface
         }
     }
 
-    /// <summary>An own address to solicit from: of the target's network if there is one, for IPv6 else a link-local one, else any.</summary>
+    /// <summary>
+    /// An own address to solicit from: of the target's network if there is one, for IPv6 else a link-local one, else any.
+    /// </summary>
     internal bool TrySelectNeighbourSource(in IpAddress target, out IpAddress source)
     {
         InterfaceAddress? best = null;
