@@ -47,6 +47,7 @@ internal static class Segmentation
             segment.NetworkOffset = segment.Start;
             segment.TransportOffset = segment.Start + networkBytes;
             segment.Timestamp = packet.Timestamp;
+            segment.Notes = packet.Notes;
             segment.Checksum = ChecksumState.Partial;
             WriteNetworkHeader(own, networkBytes, isIpv4, transportBytes + length, index);
             if (isTcp)

@@ -73,7 +73,8 @@ public sealed unsafe partial class TcpLayer
         }
 
         RecountPackets(c, segment);
-        if (!Transmit(c, segment))
+        bool isFast = c->CaState is not CaState.Loss && c->State is not (TcpState.SynSent or TcpState.SynReceived);
+        if (!Transmit(c, segment, isFast ? PacketNotes.FastRetransmission : PacketNotes.RetransmissionTimeout))
         {
             ++Mib[TcpCounter.TCPRetransFail];
             return false;

@@ -88,12 +88,12 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>Sends a queued segment (again). False when there is no route or no memory.</summary>
-    private bool Transmit(Tcb* c, SendSegment* segment)
+    private bool Transmit(Tcb* c, SendSegment* segment, PacketNotes notes = PacketNotes.None)
     {
         segment->SentTime = Math.Max(NowNanos, 1);
         if ((segment->Flags & TcpFlags.Syn) != 0)
         {
-            return TransmitSyn(c, segment);
+            return TransmitSyn(c, segment, notes);
         }
 
         uint payload = PayloadLength(segment);
@@ -124,6 +124,8 @@ public sealed unsafe partial class TcpLayer
         {
             packet.GsoSize = c->Mss;
         }
+
+        packet.Notes = notes;
 
         // SACK blocks are left out of a segment that has no room for them: an ACK with them goes out anyway.
         bool sackFits = payload + (uint)SackOptionBytes(c) <= c->Mss || payload > c->Mss;
@@ -214,18 +216,20 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>A segment one byte below the window, which any peer must answer (RFC 9293 3.8.4, 3.8.6.1; Linux: tcp_xmit_probe_skb).</summary>
-    private void SendProbe(Tcb* c)
+    private void SendProbe(Tcb* c, PacketNotes notes)
     {
         if (EnsureRoute(c) != Errno.None)
         {
             return;
         }
 
-        Emit(c, _engine.Packets.Rent(), c->SndUna - 1, TcpFlags.Ack, true);
+        Packet packet = _engine.Packets.Rent();
+        packet.Notes = notes;
+        Emit(c, packet, c->SndUna - 1, TcpFlags.Ack, true);
     }
 
     /// <summary>The SYN, or SYN-ACK when the peer's SYN is known; options as agreed so far.</summary>
-    private bool TransmitSyn(Tcb* c, SendSegment* segment)
+    private bool TransmitSyn(Tcb* c, SendSegment* segment, PacketNotes notes)
     {
         if (EnsureRoute(c) != Errno.None)
         {
@@ -234,6 +238,7 @@ public sealed unsafe partial class TcpLayer
 
         bool acks = c->State == TcpState.SynReceived;
         Packet packet = _engine.Packets.Rent();
+        packet.Notes = notes;
         Span<byte> options = stackalloc byte[40];
         int optionBytes = TcpOptions.WriteSyn(options, c->AdvMss, Has(c, TcbFlags.WindowScale) ? c->RcvWindShift : -1, Has(c, TcbFlags.Sack),
             Has(c, TcbFlags.Timestamps), TsClock(c), acks ? c->TsRecent : 0);

@@ -360,7 +360,7 @@ public sealed unsafe partial class TcpLayer
         }
         else
         {
-            SendProbe(c);
+            SendProbe(c, PacketNotes.WindowProbe);
         }
     }
 
@@ -415,7 +415,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         ++Mib[TcpCounter.TCPKeepAlive];
-        SendProbe(c);
+        SendProbe(c, PacketNotes.KeepAlive);
         c->ProbesOut++;
         ArmKeepAlive(c, KeepIntervalMillis(c));
     }

@@ -74,12 +74,23 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
 
     public bool WasAccepted { get; private set; }
 
+    /// <summary>What became of it; known once the traffic is over.</summary>
+    public SoakOutcome Outcome { get; set; }
+
     public long Bytes => Client.Received + Server.Received;
 
     public bool IsDone => HasStarted && Client.IsDone && (Server.IsDone || (!WasAccepted && (Client.HasLeft || Client.Error != Errno.None)));
 
     /// <summary>One end has gone in a way that the other need not hear of: a lost RST is not repeated.</summary>
-    public bool MayBeHalfOpen => Client.HasLeft || Server.HasLeft || Client.Error == Errno.ETIMEDOUT || Server.Error == Errno.ETIMEDOUT;
+    public bool MayBeHalfOpen => Client.HasLeft || Server.HasLeft || HasTimedOut;
+
+    /// <summary>
+    /// An end has given up after trying for long: while its application waited, or in silence after that had closed (as Linux does,
+    /// RFC 9293 3.8.3), so that the peer finds out by a reset or not at all.
+    /// </summary>
+    private bool HasTimedOut =>
+        IsTimeout(Client.Error) || IsTimeout(Server.Error) || (Client.IsDone && GaveUpOnSomething(_clientHost))
+        || (Server.IsDone && GaveUpOnSomething(_serverHost));
 
     public MonoTime LastProgress => MonoTime.Max(Client.LastProgress, Server.LastProgress);
 
@@ -110,21 +121,23 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
             return SoakOutcome.Left;
         }
 
-        bool hasError = Client.Error != Errno.None || Server.Error != Errno.None;
-        if (hasError)
+        if (IsDone && Client.Error == Errno.None && Server.Error == Errno.None)
         {
-            bool isTimeout = Client.Error is Errno.ETIMEDOUT or Errno.EHOSTUNREACH || Server.Error is Errno.ETIMEDOUT or Errno.EHOSTUNREACH;
-            return isTimeout && (pathLosesPackets || _path.IsFaulty) ? SoakOutcome.TimedOut : SoakOutcome.Stuck;
+            bool isComplete = Client.Received == Client.Plan.ExpectBytes && Server.Received == Server.Plan.ExpectBytes;
+            return isComplete ? SoakOutcome.Finished : SoakOutcome.Stuck;
         }
 
-        if (!IsDone)
+        if (HasTimedOut && (pathLosesPackets || _path.IsFaulty))
         {
-            return SoakOutcome.Slow;
+            return SoakOutcome.TimedOut;
         }
 
-        bool isComplete = Client.Received == Client.Plan.ExpectBytes && Server.Received == Server.Plan.ExpectBytes;
-        return isComplete ? SoakOutcome.Finished : SoakOutcome.Stuck;
+        return IsDone ? SoakOutcome.Stuck : SoakOutcome.Slow;
     }
+
+    private static bool IsTimeout(Errno error) => error is Errno.ETIMEDOUT or Errno.EHOSTUNREACH;
+
+    private static bool GaveUpOnSomething(WorldHost host) => host.Stack.Tcp.Mib[TcpCounter.TCPAbortOnTimeout] > 0;
 
     /// <summary>The harness ends what has not ended by itself.</summary>
     public void GiveUp()

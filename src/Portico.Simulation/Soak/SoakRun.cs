@@ -143,7 +143,8 @@ public sealed class SoakRun : IDisposable
 
         foreach (SoakConnection connection in _connections)
         {
-            if (connection.Judge(_topology.HasCuts) == SoakOutcome.Stuck)
+            connection.Outcome = connection.Judge(_topology.HasCuts);
+            if (connection.Outcome == SoakOutcome.Stuck)
             {
                 return $"failed without a reason: {connection.Describe()}";
             }
@@ -232,7 +233,7 @@ public sealed class SoakRun : IDisposable
         SoakResult result = new() { Seed = _world.Seed, Failure = failure, Time = _world.Now, Drops = _topology.Drops };
         foreach (SoakConnection connection in _connections)
         {
-            SoakOutcome outcome = connection.Judge(_topology.HasCuts);
+            SoakOutcome outcome = connection.Outcome;
             result = result with
             {
                 Bytes = result.Bytes + connection.Bytes,
