@@ -295,7 +295,9 @@ internal sealed class SoakTopology : IScheduled
 
         if (random.NextChance(0.2))
         {
-            faults.BurstLoss = new GilbertElliott(random.NextDouble() * 0.02, 0.2 + (random.NextDouble() * 0.7), 0, 0.3 + (random.NextDouble() * 0.7));
+            // Bursts are counted in packets: a long one would eat a lonely sender's retransmissions for minutes.
+            double leave = 0.5 + (random.NextDouble() * 0.5);
+            faults.BurstLoss = new GilbertElliott(random.NextDouble() * 0.02, leave, 0, 0.3 + (random.NextDouble() * 0.6));
         }
 
         if (random.NextChance(0.7))
