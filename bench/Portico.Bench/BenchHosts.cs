@@ -40,7 +40,7 @@ internal sealed class BenchHosts : IDisposable
 
     public TcpListenerSocket Listen(int backlog = 4096)
     {
-        TcpListenRequest request = new() { Local = new Endpoint(IpAddress.AnyIpv4, Port), Backlog = backlog };
+        TcpListenRequest request = new() { Local = new Endpoint(IpAddress.AnyIpv4, Port), Backlog = backlog, ReuseAddress = true };
         TcpListenerSocket.Listen(Driver, Server, request, out TcpListenerSocket? listener).ThrowIfError();
         return listener!;
     }

@@ -13,6 +13,13 @@ internal sealed class PauseListener : EventListener
 
     public int Count { get; private set; }
 
+    /// <summary>Forgets what was measured.</summary>
+    public void Reset()
+    {
+        LongestMilliseconds = 0;
+        Count = 0;
+    }
+
     /// <summary>Makes garbage for the younger generations, then forces full collections, a compacting one among them.</summary>
     public void Churn()
     {
@@ -23,7 +30,7 @@ internal sealed class PauseListener : EventListener
         }
 
         GC.Collect(2, GCCollectionMode.Forced, blocking: false);
-        GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        GC.Collect(2, GCCollectionMode.Forced, blocking: true, compacting: true);
         GC.KeepAlive(kept);
 
         // The events come on a thread of their own.

@@ -17,7 +17,7 @@ internal static unsafe class TunRows
     {
         using NetworkNamespace space = new();
         Engine engine = new(new EngineOptions { Seed = 1 });
-        using TunLink link = space.Invoke(() =>
+        TunLink link = space.Invoke(() =>
         {
             TunLink made = new(engine, new TunOptions { Name = "bench0", Mtu = 1500 });
             using RtNetlink netlink = new();
@@ -28,7 +28,7 @@ internal static unsafe class TunRows
         });
         EpollEvents events = new();
         link.Start(events);
-        using StackDriver driver = new(engine, events);
+        StackDriver driver = new(engine, events);
         NetworkStack stack;
         using (driver.Enter())
         {
@@ -38,15 +38,21 @@ internal static unsafe class TunRows
 
         TcpListenRequest request = new() { Local = new Endpoint(IpAddress.AnyIpv4, BenchHosts.Port), Backlog = 16 };
         TcpListenerSocket.Listen(driver, stack, request, out TcpListenerSocket? listener).ThrowIfError();
-        using TcpListenerSocket listening = listener!;
 
         Func<double, double> kernel = BulkRows.KernelThreads;
         foreach (bool toKernel in (bool[])[true, false])
         {
-            (Measure.Rate Portico, Measure.Rate Kernel) rates = Measure.Turns(options, seconds => Transfer(space, listening, toKernel, seconds), kernel);
+            (Measure.Rate Portico, Measure.Rate Kernel) rates = Measure.Turns(options, seconds => Transfer(space, listener!, toKernel, seconds), kernel);
             Row row = Measure.Compare($"TUN, MTU 1,500 with offloads, {(toKernel ? "Portico to kernel" : "kernel to Portico")}", rates, Gigabit, "Gbit/s", 0.6);
             yield return row with { Target = ">= 6 Gbit/s or 0.6x", IsMet = row.IsMet == true || rates.Portico.Best >= 6 * Gigabit };
         }
+
+        using (driver.Enter())
+        {
+            link.Dispose();
+        }
+
+        driver.Dispose();
     }
 
     private static double Transfer(NetworkNamespace space, TcpListenerSocket listener, bool toKernel, double seconds)

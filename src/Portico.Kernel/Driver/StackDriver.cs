@@ -23,7 +23,7 @@ public sealed class StackDriver : IDisposable
     /// <summary>What <see cref="_sleepUntil"/> is while the thread is awake: no deadline is earlier, so nobody wakes it.</summary>
     private const long Awake = long.MinValue;
 
-    private readonly Lock _lock = new();
+    private readonly DriverLock _lock = new();
     private readonly IDriverEvents _events;
     private readonly Thread _thread;
     private readonly long _origin = Stopwatch.GetTimestamp();
@@ -92,14 +92,13 @@ public sealed class StackDriver : IDisposable
     /// <summary>Stops the thread and gives the engine's memory back. No scope may be open or opened any more.</summary>
     public void Dispose()
     {
-        using (_lock.EnterScope())
+        _lock.Enter();
+        bool stopped = _stopping;
+        _stopping = true;
+        _lock.Exit();
+        if (stopped)
         {
-            if (_stopping)
-            {
-                return;
-            }
-
-            _stopping = true;
+            return;
         }
 
         _events.Wake();
