@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Portico.Interop.Tests.Kernel;
@@ -248,5 +249,66 @@ public sealed class UdpInteropTests
             Assert.True(payload.AsSpan().SequenceEqual(heard));
             Assert.Equal((to, (byte)1), (info.Destination, info.HopLimit));
         }
+    }
+
+    [Fact]
+    public void Tshark_finds_nothing_malformed_and_no_bad_checksum_in_echoes_and_reports()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"portico-udp-{Guid.NewGuid():N}.pcapng");
+        try
+        {
+            using (FileStream file = File.Create(path))
+            {
+                Record(file);
+            }
+
+            const string Checks = "-o udp.check_checksum:TRUE -o ip.check_checksum:TRUE";
+            const string Complaints = "_ws.malformed || udp.checksum.status == 0 || ip.checksum.status == 0 || igmp.checksum.status == 0 "
+                + "|| icmpv6.checksum.status == 0 || ip.fragment.error || ipv6.fragment.error";
+            Assert.Equal("", Tshark($"-r {path} {Checks} -Y \"{Complaints}\""));
+            int echoes = 2 * 2 * s_sizes.Length;
+            string datagrams = Tshark($"-r {path} -Y \"udp.port == 7 && !icmp && !icmpv6\" -T fields -e udp.length");
+            Assert.Equal(echoes, datagrams.AsSpan().Count('\n'));
+            Assert.NotEqual("", Tshark($"-r {path} -Y \"igmp.version == 3 && ip.src == 10.77.0.2\""));
+            Assert.NotEqual("", Tshark($"-r {path} -Y \"icmpv6.type == 143\""));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    private static void Record(Stream file)
+    {
+        PcapngWriter writer = new(file);
+        using (KernelNamespace kernel = new(decorate: (engine, link) => new CaptureLink(engine, link, writer, "tun0")))
+        {
+            NetworkStack stack = kernel.AddStack();
+            PorticoSocket echo = new(kernel, stack, 7, echoes: true);
+            int tun = stack.Interfaces[1].Index;
+            Assert.Equal(Errno.None, echo.Call((udp, handle) => udp.JoinGroup(handle, IpAddress.Parse("239.1.2.3"), tun)));
+            Assert.Equal(Errno.None, echo.Call((udp, handle) => udp.JoinGroup(handle, IpAddress.Parse("ff05::77"), tun)));
+            byte[] buffer = new byte[65536];
+            foreach (bool isIpv4 in new[] { true, false })
+            {
+                using Socket socket = KernelSocket(kernel, isIpv4);
+                socket.Connect(AddressOfPortico(isIpv4).ToIPAddress(), 7);
+                foreach (int size in s_sizes)
+                {
+                    socket.Send(Payload(size));
+                    Assert.Equal(size, Receive(socket, buffer, kernel, stack));
+                }
+            }
+        }
+
+        writer.Flush();
+        Assert.Null(writer.Failure);
+    }
+
+    private static string Tshark(string arguments)
+    {
+        ProcessStartInfo info = new("tshark", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        CommandResult result = CommandResult.WaitFor(Process.Start(info)!);
+        return result.Succeeded();
     }
 }
