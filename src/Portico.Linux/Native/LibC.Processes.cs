@@ -57,6 +57,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "getpgrp")]
     internal static partial int ProcessGroup();
 
+    [LibraryImport(Library, EntryPoint = "unsetenv", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int UnsetEnvironment(string name);
+
     /// <summary>The environment as this process was given it.</summary>
     internal static byte** EnvironmentBlock => *(byte***)NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ");
 }

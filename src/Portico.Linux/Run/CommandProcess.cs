@@ -41,6 +41,7 @@ public sealed unsafe class CommandProcess
 
         vector.AddRange(commandLine);
         using StringVector native = new(vector);
+        TakeBackEnvironment();
 
         // posix_spawnattr_t has 336 bytes in glibc and musl. The runtime ignores SIGPIPE, and what is ignored would stay so.
         byte* attributes = stackalloc byte[1024];
@@ -55,6 +56,18 @@ public sealed unsafe class CommandProcess
         int error = LibC.PosixSpawn(&id, setpriv ?? path, null, attributes, native.Pointer, LibC.EnvironmentBlock);
         LibC.SpawnAttributesDestroy(attributes);
         return error == 0 ? new CommandProcess(id) : throw LinuxException.From(path, (Errno)error);
+    }
+
+    /// <summary>Unsets what the tool's script has set for the tool only, and says so in PORTICO_UNSET.</summary>
+    private static void TakeBackEnvironment()
+    {
+        const string List = "PORTICO_UNSET";
+        foreach (string name in (Environment.GetEnvironmentVariable(List) ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            LibC.UnsetEnvironment(name);
+        }
+
+        LibC.UnsetEnvironment(List);
     }
 
     /// <summary>Waits for its end: its exit status, or 128 and the number of the signal that ended it, as shells say it.</summary>
