@@ -57,6 +57,17 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "getpgrp")]
     internal static partial int ProcessGroup();
 
+    public const int RLIMIT_NOFILE = 7;
+
+    [LibraryImport(Library, EntryPoint = "getrlimit", SetLastError = true)]
+    internal static partial int GetLimit(int resource, ulong* limits);
+
+    [LibraryImport(Library, EntryPoint = "setrlimit", SetLastError = true)]
+    internal static partial int SetLimit(int resource, ulong* limits);
+
+    [LibraryImport(Library, EntryPoint = "getppid")]
+    internal static partial int ParentProcessId();
+
     [LibraryImport(Library, EntryPoint = "unsetenv", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int UnsetEnvironment(string name);
 

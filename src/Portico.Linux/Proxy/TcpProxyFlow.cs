@@ -161,6 +161,7 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
         _host.SetOption(LibC.IPPROTO_TCP, LibC.TCP_NODELAY, 1);
         _host.SetOption(LibC.SOL_SOCKET, LibC.SO_OOBINLINE, 1);
         _tcp.SetOption(_handle, TcpOption.TCP_NODELAY, 1);
+        _tcp.SetOption(_handle, TcpOption.SO_OOBINLINE, 1);
     }
 
     /// <summary>Moves what the host has received into the stack; true where it stopped at its share.</summary>

@@ -53,9 +53,45 @@ public sealed unsafe class CommandProcess
         LibC.SpawnAttributesSetDefaultSignals(attributes, signals);
         LibC.SpawnAttributesSetFlags(attributes, LibC.POSIX_SPAWN_SETSIGDEF | LibC.POSIX_SPAWN_SETSIGMASK);
         int id;
+        ulong* limits = stackalloc ulong[2];
+        ulong raised = LowerFileLimit(limits);
         int error = LibC.PosixSpawn(&id, setpriv ?? path, null, attributes, native.Pointer, LibC.EnvironmentBlock);
+        if (raised != 0)
+        {
+            limits[0] = raised;
+            LibC.SetLimit(LibC.RLIMIT_NOFILE, limits);
+        }
+
         LibC.SpawnAttributesDestroy(attributes);
         return error == 0 ? new CommandProcess(id) : throw LinuxException.From(path, (Errno)error);
+    }
+
+    /// <summary>
+    /// The runtime has raised this process's limit of descriptors to the hard one, and a command would inherit that. Lowers it to what
+    /// the caller has, for the moment of the start; returns what to raise it to again, or 0.
+    /// </summary>
+    private static ulong LowerFileLimit(ulong* limits)
+    {
+        try
+        {
+            foreach (string line in File.ReadLines($"/proc/{LibC.ParentProcessId()}/limits"))
+            {
+                string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+                if (line.StartsWith("Max open files", StringComparison.Ordinal) && ulong.TryParse(words[3], out ulong soft)
+                    && LibC.GetLimit(LibC.RLIMIT_NOFILE, limits) == 0 && soft < limits[0])
+                {
+                    ulong raised = limits[0];
+                    limits[0] = soft;
+                    return LibC.SetLimit(LibC.RLIMIT_NOFILE, limits) == 0 ? raised : 0;
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Then the command has the larger limit.
+        }
+
+        return 0;
     }
 
     /// <summary>Unsets what the tool's script has set for the tool only, and says so in PORTICO_UNSET.</summary>
