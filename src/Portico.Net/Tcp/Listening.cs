@@ -507,7 +507,7 @@ public sealed unsafe partial class TcpLayer
         c->RemotePort = request->RemotePort;
         c->State = TcpState.SynReceived;
         c->Iss = request->Iss;
-        c->SndUna = request->Iss;
+        c->SndUna = request->Iss + 1;
         c->SndNxt = request->Iss + 1;
         c->WriteSeq = request->Iss + 1;
         c->PushedSeq = c->SndSml = c->SndUp = request->Iss + 1;

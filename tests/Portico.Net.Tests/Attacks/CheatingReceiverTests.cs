@@ -9,7 +9,7 @@ public class CheatingReceiverTests
     private static RawPeer SendingPeer()
     {
         RawPeer peer = new(s => s.tcp_wmem = (4096, 4_000_000, 4_000_000));
-        peer.EstablishPassive(sack: false, windowScale: 7);
+        peer.EstablishPassive(sack: true, windowScale: 7);
         peer.Tcp.Send(peer.Handle, new byte[1_000_000], TcpSendFlags.None, out _);
         peer.Settle();
         return peer;
@@ -42,7 +42,7 @@ public class CheatingReceiverTests
             peer.Inject(TcpFlags.Ack, peer.Seq, peer.Ack);
         }
 
-        Assert.InRange(peer.Received.Count, 1, 12);
+        Assert.InRange(peer.Received.Count, 0, 1);
     }
 
     [Fact]
