@@ -179,6 +179,8 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
             AnswersAfterEnd = answers,
             NoDelay = random.NextChance(0.3),
             KeepAlive = random.NextChance(0.2),
+            OddFlagsChance = random.NextChance(0.2) ? random.NextDouble() * 0.3 : 0,
+            MaxSegment = random.NextChance(0.1) ? random.Between(100, 9000) : 0,
         };
     }
 

@@ -33,6 +33,12 @@ internal sealed record SoakEndPlan
     public required bool AnswersAfterEnd { get; init; }
     public required bool NoDelay { get; init; }
     public required bool KeepAlive { get; init; }
+
+    /// <summary>How often a write says that more follows (MSG_MORE), and a read looks first (MSG_PEEK).</summary>
+    public required double OddFlagsChance { get; init; }
+
+    /// <summary>TCP_MAXSEG; 0 for the path's.</summary>
+    public required int MaxSegment { get; init; }
 }
 
 /// <summary>The application at one end of a connection in a soak: writes, reads and checks as its plan says.</summary>
@@ -144,6 +150,11 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
             Tcp.SetOption(_handle, TcpOption.TCP_NODELAY, 1);
         }
 
+        if (Plan.MaxSegment != 0)
+        {
+            Tcp.SetOption(_handle, TcpOption.TCP_MAXSEG, Plan.MaxSegment);
+        }
+
         if (Plan.KeepAlive)
         {
             Tcp.SetOption(_handle, TcpOption.TCP_KEEPIDLE, 5);
@@ -178,6 +189,18 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
         while (_isOpen && !_hasEnded && Now >= _readsFrom)
         {
             Span<byte> buffer = _buffer.AsSpan(0, Random.Between(1, Plan.ReadBytesMax));
+            int peeked = 0;
+            if (Random.NextChance(Plan.OddFlagsChance))
+            {
+                Errno peek = Tcp.Receive(_handle, buffer, TcpReceiveFlags.Peek, out peeked);
+                Check(buffer[..peeked]);
+                if (peek is not (Errno.None or Errno.EAGAIN))
+                {
+                    Fail(peek);
+                    return;
+                }
+            }
+
             Errno result = Tcp.Receive(_handle, buffer, TcpReceiveFlags.None, out int received);
             if (result == Errno.EAGAIN)
             {
@@ -197,11 +220,11 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
                 return;
             }
 
-            long wrong = StreamModel.FirstDifference(_receiveStream, Received, buffer[..received]);
+            Check(buffer[..received]);
             Received += received;
-            if (wrong >= 0 || Received > Plan.ExpectBytes)
+            if (received < peeked)
             {
-                throw new SimulationException($"wrong byte at offset {wrong} of stream {_receiveStream}: {_connection.Describe()}");
+                throw new SimulationException($"{peeked} bytes were there to peek at, {received} to read: {_connection.Describe()}");
             }
 
             if (LeavesNow())
@@ -213,6 +236,15 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
             {
                 _readsFrom = Wait();
             }
+        }
+    }
+
+    private void Check(ReadOnlySpan<byte> bytes)
+    {
+        long wrong = StreamModel.FirstDifference(_receiveStream, Received, bytes);
+        if (wrong >= 0 || Received + bytes.Length > Plan.ExpectBytes)
+        {
+            throw new SimulationException($"wrong byte at offset {wrong} of stream {_receiveStream}: {_connection.Describe()}");
         }
     }
 
@@ -241,7 +273,8 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
 
             int wanted = (int)Math.Min(left, Random.Between(1, Plan.WriteBytesMax));
             StreamModel.Fill(_sendStream, Sent, _buffer.AsSpan(0, wanted));
-            Errno result = Tcp.Send(_handle, _buffer.AsSpan(0, wanted), TcpSendFlags.None, out int sent);
+            TcpSendFlags flags = Random.NextChance(Plan.OddFlagsChance) ? TcpSendFlags.More : TcpSendFlags.None;
+            Errno result = Tcp.Send(_handle, _buffer.AsSpan(0, wanted), flags, out int sent);
             if (result == Errno.EAGAIN)
             {
                 return;

@@ -48,6 +48,9 @@ public sealed record SoakResult
     /// <summary>Connections that were still moving when the time was up.</summary>
     public int Slow { get; init; }
 
+    /// <summary>The connections that did not finish although no end left early, described.</summary>
+    public string Unfinished { get; init; } = "";
+
     /// <summary>Packets lost or spoilt on the way.</summary>
     public long Drops { get; init; }
 }
@@ -63,6 +66,7 @@ public sealed class SoakRun : IDisposable
     private readonly SoakTopology _topology;
     private readonly List<SoakConnection> _connections = [];
     private readonly List<SoakDatagrams> _datagrams = [];
+    private string _unfinished = "";
 
     private SoakRun(ulong seed, SoakOptions options)
     {
@@ -144,6 +148,11 @@ public sealed class SoakRun : IDisposable
         foreach (SoakConnection connection in _connections)
         {
             connection.Outcome = connection.Judge(_topology.HasCuts);
+            if (connection.Outcome is SoakOutcome.TimedOut or SoakOutcome.Slow)
+            {
+                _unfinished += $"\n  {connection.Outcome}: {connection.Describe()}";
+            }
+
             if (connection.Outcome == SoakOutcome.Stuck)
             {
                 return $"failed without a reason: {connection.Describe()}";
@@ -230,7 +239,7 @@ public sealed class SoakRun : IDisposable
 
     private SoakResult Result(string? failure)
     {
-        SoakResult result = new() { Seed = _world.Seed, Failure = failure, Time = _world.Now, Drops = _topology.Drops };
+        SoakResult result = new() { Seed = _world.Seed, Failure = failure, Time = _world.Now, Drops = _topology.Drops, Unfinished = _unfinished };
         foreach (SoakConnection connection in _connections)
         {
             SoakOutcome outcome = connection.Outcome;
