@@ -45,7 +45,7 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
         _serverHost = isForward ? path.Second : path.First;
         IpAddress firstAddress = _isIpv6 ? path.FirstIpv6 : path.FirstIpv4;
         IpAddress secondAddress = _isIpv6 ? path.SecondIpv6 : path.SecondIpv4;
-        _serverEndpoint = new Endpoint(isForward ? secondAddress : firstAddress, (ushort)(5000 + number));
+        _serverEndpoint = new Endpoint(isForward ? secondAddress : firstAddress, (ushort)(20_000 + number));
         _request = new TcpOpenRequest { Remote = _serverEndpoint };
         TcpListenRequest listen = new() { Local = new Endpoint(_isIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4, _serverEndpoint.Port), Backlog = 4 };
         if (random.NextChance(0.3))

@@ -32,7 +32,7 @@ internal sealed class SoakDatagrams : ISocketOwner, IScheduled
         _sender = path.First.Stack.Udp;
         _receiver = path.Second.Stack.Udp;
         bool isIpv6 = !path.FirstIpv6.IsUnspecified && random.NextChance(0.5);
-        _target = new Endpoint(isIpv6 ? path.SecondIpv6 : path.SecondIpv4, (ushort)(9000 + number));
+        _target = new Endpoint(isIpv6 ? path.SecondIpv6 : path.SecondIpv4, (ushort)(30_000 + number));
         Require(_sender.Open(new UdpOpenRequest { IsIpv6 = isIpv6 }, null, out _from));
         Require(_receiver.Open(new UdpOpenRequest { IsIpv6 = isIpv6 }, this, out _to));
         Require(_receiver.Bind(_to, new Endpoint(isIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4, _target.Port)));
