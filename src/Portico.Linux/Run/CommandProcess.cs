@@ -72,17 +72,32 @@ public sealed unsafe class CommandProcess
     /// </summary>
     private static ulong LowerFileLimit(ulong* limits)
     {
+        if (CallersFileLimit() is not ulong soft || LibC.GetLimit(LibC.RLIMIT_NOFILE, limits) != 0 || soft >= limits[0])
+        {
+            return 0;
+        }
+
+        ulong raised = limits[0];
+        limits[0] = soft;
+        return LibC.SetLimit(LibC.RLIMIT_NOFILE, limits) == 0 ? raised : 0;
+    }
+
+    /// <summary>The script's, which it hands down; without it the parent process's, which is the caller's mostly.</summary>
+    private static ulong? CallersFileLimit()
+    {
+        if (ulong.TryParse(Environment.GetEnvironmentVariable("PORTICO_NOFILE"), out ulong handed))
+        {
+            return handed;
+        }
+
         try
         {
             foreach (string line in File.ReadLines($"/proc/{LibC.ParentProcessId()}/limits"))
             {
                 string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-                if (line.StartsWith("Max open files", StringComparison.Ordinal) && ulong.TryParse(words[3], out ulong soft)
-                    && LibC.GetLimit(LibC.RLIMIT_NOFILE, limits) == 0 && soft < limits[0])
+                if (line.StartsWith("Max open files", StringComparison.Ordinal) && ulong.TryParse(words[3], out ulong soft))
                 {
-                    ulong raised = limits[0];
-                    limits[0] = soft;
-                    return LibC.SetLimit(LibC.RLIMIT_NOFILE, limits) == 0 ? raised : 0;
+                    return soft;
                 }
             }
         }
@@ -91,7 +106,7 @@ public sealed unsafe class CommandProcess
             // Then the command has the larger limit.
         }
 
-        return 0;
+        return null;
     }
 
     /// <summary>Unsets what the tool's script has set for the tool only, and says so in PORTICO_UNSET.</summary>
