@@ -8,6 +8,9 @@ namespace Portico.Kernel;
 /// </summary>
 public sealed class TcpSocket : KernelSocket
 {
+    /// <summary>Where copying begins to cost more than taking the lock a second time.</summary>
+    private const int LoanBytesMin = 8192;
+
     private TcpHandle _handle;
     private bool _isOpen;
     private Endpoint _bound;
@@ -134,15 +137,19 @@ public sealed class TcpSocket : KernelSocket
     /// <summary>Receives what there is, waiting for the first byte; 0 bytes is the end of the stream.</summary>
     public Errno Receive(Span<byte> buffer, out int received, TcpReceiveFlags flags = TcpReceiveFlags.None)
     {
-        ReceiveCall call = new(this, buffer, flags);
-        return Block(ref call, SocketEvents.Readable, ReceiveTimeout, out received);
+        ReceiveCall call = new(this, buffer, flags, mayLend: true);
+        Errno error = Block(ref call, SocketEvents.Readable, ReceiveTimeout, out received);
+        call.Finish();
+        return error;
     }
 
     /// <summary>Receives what there is; EAGAIN when there is nothing.</summary>
     public Errno TryReceive(Span<byte> buffer, out int received, TcpReceiveFlags flags = TcpReceiveFlags.None)
     {
-        ReceiveCall call = new(this, buffer, flags);
-        return Try(ref call, SocketEvents.Readable, out received);
+        ReceiveCall call = new(this, buffer, flags, mayLend: true);
+        Errno error = Try(ref call, SocketEvents.Readable, out received);
+        call.Finish();
+        return error;
     }
 
     /// <summary>
@@ -180,10 +187,41 @@ public sealed class TcpSocket : KernelSocket
     /// <summary>Sends everything, waiting for room. <paramref name="sent"/> is less where a time-out or an error came between.</summary>
     public Errno Send(ReadOnlySpan<byte> data, out int sent, TcpSendFlags flags = TcpSendFlags.None)
     {
-        SendCall call = new(this, data, flags, 0);
-        Errno error = Block<SendCall, int>(ref call, SocketEvents.Writable, SendTimeout, out _);
-        sent = call.Sent;
+        sent = 0;
+        Errno error = Errno.None;
+        while (error == Errno.None && data.Length - sent >= LoanBytesMin && flags == TcpSendFlags.None)
+        {
+            error = SendLoan(data[sent..], ref sent);
+        }
+
+        if (error == Errno.None && (sent < data.Length || data.IsEmpty))
+        {
+            SendCall call = new(this, data[sent..], flags, 0);
+            error = Block<SendCall, int>(ref call, SocketEvents.Writable, SendTimeout, out _);
+            sent += call.Sent;
+        }
+
         return error == Errno.EAGAIN && sent != 0 ? Errno.None : error;
+    }
+
+    /// <summary>Sends a part of a large write, and copies it outside of the lock.</summary>
+    private Errno SendLoan(ReadOnlySpan<byte> data, ref int sent)
+    {
+        ReserveCall call = new(this, data.Length);
+        Errno error = Block(ref call, SocketEvents.Writable, SendTimeout, out int length);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        data[..length].CopyTo(call.Loan.Span);
+        using (Driver.Enter())
+        {
+            error = Tcp.Commit(_handle, ref call.Loan, TcpSendFlags.None);
+        }
+
+        sent += error == Errno.None ? length : 0;
+        return error;
     }
 
     /// <summary>Sends what there is room for; EAGAIN when there is none.</summary>

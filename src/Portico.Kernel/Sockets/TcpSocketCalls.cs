@@ -26,10 +26,18 @@ internal readonly struct ConnectCall(TcpSocket socket) : ISocketCall<int>
     }
 }
 
-/// <summary>Receives what there is.</summary>
-internal readonly ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, TcpReceiveFlags flags) : ISocketCall<int>
+/// <summary>
+/// Receives what there is. A large read only takes the bytes out of the stream under the lock; <see cref="Finish"/> copies them.
+/// </summary>
+internal ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, TcpReceiveFlags flags, bool mayLend = false) : ISocketCall<int>
 {
+    /// <summary>Where copying begins to cost more than taking the lock a second time.</summary>
+    private const int LoanBytesMin = 8192;
+
     private readonly Span<byte> _buffer = buffer;
+    private readonly bool _mayLend = mayLend && buffer.Length >= LoanBytesMin && flags == TcpReceiveFlags.None;
+    private TcpReceiveLoan _loan;
+    private bool _hasLoan;
 
     public Errno TryPerform(out int result)
     {
@@ -40,12 +48,54 @@ internal readonly ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, Tc
             return error;
         }
 
+        TcpLayer tcp = socket.Stack.Tcp;
         if (_buffer.IsEmpty)
         {
-            return (socket.Stack.Tcp.Poll(socket.Handle) & ~SocketEvents.Writable) == 0 ? Errno.EAGAIN : Errno.None;
+            return (tcp.Poll(socket.Handle) & ~SocketEvents.Writable) == 0 ? Errno.EAGAIN : Errno.None;
         }
 
-        return socket.Stack.Tcp.Receive(socket.Handle, _buffer, flags, out result);
+        if (_mayLend && tcp.TryTakeReceived(socket.Handle, _buffer.Length, LoanBytesMin, out _loan))
+        {
+            _hasLoan = true;
+            result = _loan.Length;
+            return Errno.None;
+        }
+
+        return tcp.Receive(socket.Handle, _buffer, flags, out result);
+    }
+
+    /// <summary>Outside of the lock, after the call: copies what was lent, and gives it back.</summary>
+    public void Finish()
+    {
+        if (!_hasLoan)
+        {
+            return;
+        }
+
+        _loan.CopyTo(_buffer);
+        using (socket.Driver.Enter())
+        {
+            socket.Stack.Tcp.ReturnReceived(socket.Handle, ref _loan);
+        }
+    }
+}
+
+/// <summary>Takes memory of the send buffer for a part of a large write.</summary>
+internal struct ReserveCall(TcpSocket socket, int bytes) : ISocketCall<int>
+{
+    /// <summary>The memory.</summary>
+    public TcpSendLoan Loan;
+
+    public Errno TryPerform(out int result)
+    {
+        Errno error = socket.CheckOpen();
+        if (error == Errno.None)
+        {
+            error = socket.Stack.Tcp.Reserve(socket.Handle, bytes, out Loan);
+        }
+
+        result = Loan.Length;
+        return error;
     }
 }
 

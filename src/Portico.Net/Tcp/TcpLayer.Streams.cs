@@ -16,13 +16,10 @@ public sealed unsafe partial class TcpLayer
             return Errno.EBADF;
         }
 
-        if (c->State is not (TcpState.Established or TcpState.CloseWait))
+        Errno error = CheckSend(c);
+        if (error != Errno.None)
         {
-            Errno error = SendError(c);
-            if (error != Errno.None)
-            {
-                return error;
-            }
+            return error;
         }
 
         int room = SendRoom(c);
@@ -49,6 +46,12 @@ public sealed unsafe partial class TcpLayer
             c->SndUp = c->WriteSeq;
         }
 
+        AfterAppend(c, flags);
+        return Errno.None;
+    }
+
+    private void AfterAppend(Tcb* c, TcpSendFlags flags)
+    {
         c->Flags = (flags & TcpSendFlags.More) != 0 ? c->Flags | TcbFlags.More : c->Flags & ~TcbFlags.More;
 
         // An answer within the delayed-ACK time makes a dialogue: ACKs ride on answers from here on.
@@ -59,11 +62,15 @@ public sealed unsafe partial class TcpLayer
 
         SendPending(c);
         Reap();
-        return Errno.None;
     }
 
-    private static Errno SendError(Tcb* c)
+    private static Errno CheckSend(Tcb* c)
     {
+        if (c->State is TcpState.Established or TcpState.CloseWait)
+        {
+            return Errno.None;
+        }
+
         if (c->Error != 0)
         {
             return TakePendingError(c);
