@@ -233,4 +233,30 @@ public class WorldTests
         Assert.True(digest.Length > 100_000);
         return digest.Digest;
     }
+
+    /// <summary>Sends one byte each second over a connection that nobody answers on but with ACKs.</summary>
+    private sealed class Ticker(WorldHost host, TcpHandle handle) : IScheduled
+    {
+        public void OnTime(long cookie)
+        {
+            Assert.Equal(Errno.None, host.Stack.Tcp.Send(handle, "x"u8, TcpSendFlags.None, out _));
+            host.World.Engine.Schedule(host.World.Engine.Now + Duration.FromSeconds(1), this, 0);
+        }
+    }
+
+    [Fact]
+    public void A_connection_that_makes_progress_keeps_its_next_hop_from_being_probed()
+    {
+        using World world = new(3);
+        WorldHost a = world.AddHost("a"), b = world.AddHost("b");
+        WorldLink link = world.Connect(a, b, new LinkOptions { Kind = LinkKind.Ethernet });
+        Assert.Equal(Errno.None, b.Stack.Tcp.Listen(new TcpListenRequest { Local = new Endpoint(b.Ipv4, 80), Backlog = 1 }, null, out _));
+        Assert.Equal(Errno.None, a.Stack.Tcp.Open(new TcpOpenRequest { Remote = new Endpoint(b.Ipv4, 80) }, null, out TcpHandle handle));
+        world.RunFor(Duration.FromSeconds(1));
+        new Ticker(a, handle).OnTime(0);
+        world.RunFor(Duration.FromSeconds(300));
+        MibTable<NeighbourCounter> counters = link.First.Neighbours!.Counters;
+        Assert.True(counters[NeighbourCounter.Confirmations] > 20);
+        Assert.Equal(1, counters[NeighbourCounter.ArpOutRequests]);
+    }
 }
