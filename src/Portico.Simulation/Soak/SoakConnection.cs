@@ -90,7 +90,11 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
     /// </summary>
     private bool HasTimedOut =>
         IsTimeout(Client.Error) || IsTimeout(Server.Error) || (Client.IsDone && GaveUpOnSomething(_clientHost))
-        || (Server.IsDone && GaveUpOnSomething(_serverHost));
+        || (Server.IsDone && GaveUpOnSomething(_serverHost)) || HandshakeExpired;
+
+    /// <summary>The server had forgotten the SYN (Linux: tcp_synack_retries, 63 s) when the client's ACK arrived.</summary>
+    private bool HandshakeExpired =>
+        !WasAccepted && Client.Error == Errno.ECONNRESET && Client.FailedAfter > Duration.FromSeconds(60);
 
     public MonoTime LastProgress => MonoTime.Max(Client.LastProgress, Server.LastProgress);
 

@@ -55,6 +55,7 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
     private bool _hasEnded;
     private MonoTime _writesFrom;
     private MonoTime _readsFrom;
+    private MonoTime _openedAt;
 
     public SoakEnd(SoakConnection connection, WorldHost host, SoakEndPlan plan, int sendStream, int receiveStream, byte[] buffer)
     {
@@ -81,6 +82,9 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
     /// <summary>The error that ended it; None while there was none.</summary>
     public Errno Error { get; private set; }
 
+    /// <summary>How long it took from the call to connect until the error.</summary>
+    public Duration FailedAfter { get; private set; }
+
     /// <summary>When a byte last moved, or the application last waited on purpose.</summary>
     public MonoTime LastProgress { get; private set; }
 
@@ -92,7 +96,7 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
 
     public void Connect(in TcpOpenRequest request)
     {
-        LastProgress = Now;
+        LastProgress = _openedAt = Now;
         Errno result = Tcp.Open(request, this, out _handle);
         if (result != Errno.None)
         {
@@ -333,6 +337,7 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
     private void Fail(Errno error)
     {
         Error = error;
+        FailedAfter = Now - _openedAt;
         IsDone = true;
         if (_isOpen)
         {
