@@ -112,4 +112,7 @@ public enum IpCounter
 
     /// <summary>A packet larger than the path or the link, that must not be fragmented.</summary>
     DropTooBig,
+
+    /// <summary>A packet in which nothing follows the IPv6 headers (RFC 8200 4.7); taken, but there is nobody to deliver it to.</summary>
+    NoNextHeader,
 }

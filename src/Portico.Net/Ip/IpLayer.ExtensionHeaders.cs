@@ -57,7 +57,7 @@ public sealed unsafe partial class IpLayer
                     ReportParameterProblem(packet, info, walk);
                     return;
                 case Ipv6WalkOutcome.NoNextHeader:
-                    mib[IpCounter.InDelivers]++;
+                    mib[IpCounter.NoNextHeader]++;
                     packet.Release();
                     return;
                 default:

@@ -62,7 +62,7 @@ public sealed class HostileAccounting
     /// Whether every counter that must have moved since the last packet has moved; the reason if not. The counters' places now are
     /// where the next packet begins.
     /// </summary>
-    public string? Complain(HostileFrame frame)
+    public string? Complain()
     {
         (long dispositions, long delivered, long transported) = (_dispositions, _delivered, _transported);
         Begin();
@@ -71,21 +71,7 @@ public sealed class HostileAccounting
             return "no counter of interface or IP says what became of the packet";
         }
 
-        return _delivered != delivered && _transported == transported && !HasNoTransport(frame)
-            ? "IP delivered the packet and no transport counted it"
-            : null;
-    }
-
-    /// <summary>Whether the packet ends with "no next header" (RFC 8200 4.7): received, and nothing in it.</summary>
-    private static bool HasNoTransport(HostileFrame frame)
-    {
-        if (frame.Length < frame.NetworkOffset + Ipv6Header.Length || frame.Buffer[frame.NetworkOffset] >> 4 != 6)
-        {
-            return false;
-        }
-
-        Ipv6ExtensionHeaders.TryWalk(frame.Network, false, Ipv6WalkLimits.Default, out Ipv6Walk walk);
-        return walk.Outcome == Ipv6WalkOutcome.NoNextHeader;
+        return _delivered != delivered && _transported == transported ? "IP delivered the packet and no transport counted it" : null;
     }
 
     private long Delivered() => _ip4[(int)IpCounter.InDelivers] + _ip6[(int)IpCounter.InDelivers];

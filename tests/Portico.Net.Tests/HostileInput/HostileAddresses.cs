@@ -48,6 +48,10 @@ public static class HostileAddresses
         ? (ipv4 ? Victim4 : Victim6)
         : (ipv4 ? VictimTunnel4 : VictimTunnel6);
 
+    /// <summary>Whether the address is one of the victim's on the attacker's links.</summary>
+    public static bool IsVictim(in IpAddress address) =>
+        address == Victim4 || address == Victim6 || address == VictimTunnel4 || address == VictimTunnel6;
+
     public static IpAddress Attacker(HostileEntry entry, bool ipv4) => entry == HostileEntry.Ethernet
         ? (ipv4 ? Attacker4 : Attacker6)
         : (ipv4 ? AttackerTunnel4 : AttackerTunnel6);

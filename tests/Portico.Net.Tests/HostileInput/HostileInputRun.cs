@@ -144,7 +144,7 @@ public static class HostileInputRun
             failures.Add($"packet {number}: {world.Sent - sent} packets out for {Convert.ToHexString(frame.Bytes)}");
         }
 
-        string? complaint = world.Accounting.Complain(frame);
+        string? complaint = world.Accounting.Complain();
         if (complaint != null)
         {
             failures.Add($"packet {number}: {complaint}: {frame.Entry} {Convert.ToHexString(frame.Bytes)}");

@@ -5,6 +5,7 @@ namespace Portico.Net.Tests.HostileInput;
 /// <summary>The attacker's end of a link: feeds packets in, counts and reads what comes out.</summary>
 public sealed unsafe class HostileLink(Engine engine, LinkKind kind, int mtu, LinkFeatures features, MacAddress address) : ILink
 {
+    private readonly byte[] _scratch = new byte[70_000];
     private ILinkClient? _client;
 
     public LinkKind Kind => kind;
@@ -97,6 +98,25 @@ public sealed unsafe class HostileLink(Engine engine, LinkKind kind, int mtu, Li
         }
     }
 
+    /// <summary>What the victim sends itself must have right checksums, unless the link completes them.</summary>
+    private void CheckSum(Packet packet, int transport, in IpAddress source, in IpAddress destination, IpProtocol protocol)
+    {
+        if (packet.Checksum == ChecksumState.Partial && (features & LinkFeatures.ChecksumOffload) != 0)
+        {
+            return;
+        }
+
+        packet.CopyTo(_scratch);
+        ReadOnlySpan<byte> bytes = _scratch.AsSpan(transport, packet.Length - transport);
+        ulong sum = protocol is IpProtocol.Icmp or IpProtocol.Igmp
+            ? 0
+            : InternetChecksum.PseudoHeader(source, destination, protocol, bytes.Length);
+        if (InternetChecksum.Fold(InternetChecksum.Accumulate(sum, bytes)) != 0xFFFF)
+        {
+            Malformed++;
+        }
+    }
+
     private void AddFragments(Packet packet, ReadOnlySpan<byte> rest)
     {
         while (rest.Length > 0)
@@ -130,6 +150,11 @@ public sealed unsafe class HostileLink(Engine engine, LinkKind kind, int mtu, Li
         int version = network[0] >> 4;
         if (version == 4 && Ipv4Header.TryParse(network, out Ipv4Header ipv4) && ipv4.HasValidChecksum)
         {
+            if (!ipv4.IsFragment && HostileAddresses.IsVictim(ipv4.Source))
+            {
+                CheckSum(packet, packet.LinearLength - network.Length + ipv4.HeaderLength, ipv4.Source, ipv4.Destination, ipv4.Protocol);
+            }
+
             if (ipv4.Protocol == IpProtocol.Tcp && !ipv4.IsFragment)
             {
                 Listener?.HandleOutput(ipv4.Destination, packet, ipv4.HeaderLength);
@@ -137,6 +162,11 @@ public sealed unsafe class HostileLink(Engine engine, LinkKind kind, int mtu, Li
         }
         else if (version == 6 && Ipv6Header.TryParse(network, out Ipv6Header ipv6))
         {
+            if (HostileAddresses.IsVictim(ipv6.Source) && !Ipv6ExtensionHeaders.IsExtensionHeader(ipv6.NextHeader))
+            {
+                CheckSum(packet, packet.LinearLength - network.Length + Ipv6Header.Length, ipv6.Source, ipv6.Destination, ipv6.NextHeader);
+            }
+
             if (ipv6.NextHeader == IpProtocol.Tcp)
             {
                 Listener?.HandleOutput(ipv6.Destination, packet, Ipv6Header.Length);
