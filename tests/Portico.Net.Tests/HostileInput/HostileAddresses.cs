@@ -21,6 +21,10 @@ public static class HostileAddresses
     public static readonly IpAddress VictimFriend6 = IpAddress.Parse("2001:db8:2::1");
     public static readonly IpAddress Friend6 = IpAddress.Parse("2001:db8:2::2");
 
+    /// <summary>Nobody's addresses, for connections that a forwarder takes.</summary>
+    public static readonly IpAddress Elsewhere4 = IpAddress.Parse("198.51.100.7");
+    public static readonly IpAddress Elsewhere6 = IpAddress.Parse("2001:db8:99::7");
+
     public static readonly IpAddress Group4 = IpAddress.Parse("239.1.1.1");
     public static readonly IpAddress Group6 = IpAddress.Parse("ff15::1234");
 

@@ -76,7 +76,7 @@ public static class HostileInputRun
         builder.QuotedFlow = world.Connections.QuotedFlow();
         for (long i = 0; i < count && failures.Count < FailuresMax; i++)
         {
-            if (protocol == HostileProtocol.Tcp && random.NextBelow(8) != 0)
+            if (protocol is (HostileProtocol.Tcp or HostileProtocol.Forwarded) && random.NextBelow(8) != 0)
             {
                 world.Connections.Build(frame, builder);
             }
@@ -85,7 +85,7 @@ public static class HostileInputRun
                 builder.Build(frame, protocol);
             }
 
-            if (protocol == HostileProtocol.Tcp)
+            if (protocol is HostileProtocol.Tcp or HostileProtocol.Forwarded)
             {
                 // Building may have led a connection into its state.
                 world.Accounting.Begin();

@@ -13,12 +13,13 @@ public class HostileInputTests
     [InlineData(HostileProtocol.Multicast)]
     [InlineData(HostileProtocol.Udp)]
     [InlineData(HostileProtocol.Tcp)]
+    [InlineData(HostileProtocol.Forwarded)]
     public void A_hundred_thousand_damaged_packets_leave_the_stack_as_it_was(HostileProtocol protocol)
     {
         HostileInputResult result = HostileInputRun.Run(protocol, 100_000, 7);
         Assert.True(result.Failures.Count == 0, string.Join("\n", result.Failures));
         Assert.InRange(result.Mutated, 80_000, 100_000);
-        if (protocol != HostileProtocol.Tcp)
+        if (protocol is not HostileProtocol.Tcp and not HostileProtocol.Forwarded)
         {
             return;
         }

@@ -13,6 +13,9 @@ public enum HostileProtocol
     Multicast,
     Udp,
     Tcp,
+
+    /// <summary>TCP and UDP to addresses that nobody has, taken by a forwarder.</summary>
+    Forwarded,
 }
 
 /// <summary>A flow of the victim, for ICMP errors to quote.</summary>

@@ -33,6 +33,14 @@ public sealed class HostileWorld : IDisposable
         NetworkInterface friend = Friend.AddInterface("cable0", cable.B);
         friend.AddAddress(new IpPrefix(HostileAddresses.Friend4, 24));
         friend.AddAddress(new IpPrefix(HostileAddresses.Friend6, 64));
+        if (protocol == HostileProtocol.Forwarded)
+        {
+            Victim.Interfaces[2].AcceptsAnyAddress = true;
+            Forwarder = new HostileForwarder(this, _random);
+            Victim.Tcp.Forwarder = Forwarder;
+            Victim.Udp.Forwarder = Forwarder;
+        }
+
         OpenSockets();
         RunFor(Duration.FromSeconds(5));
         Connections = new ScriptedConnections(this, _random);
@@ -49,6 +57,9 @@ public sealed class HostileWorld : IDisposable
     public HostileLink Ethernet { get; }
 
     public HostileLink Tunnel { get; }
+
+    /// <summary>Takes what is for nobody; null where nobody does.</summary>
+    public HostileForwarder? Forwarder { get; }
 
     public ScriptedConnections Connections { get; }
 
@@ -84,6 +95,7 @@ public sealed class HostileWorld : IDisposable
     public void Serve()
     {
         AcceptAll();
+        DecideForwards();
         Connections.ReadAtVictim(_buffer);
         Connections.SendFromVictim(_buffer);
         foreach (UdpHandle socket in _datagramSockets)
@@ -109,10 +121,23 @@ public sealed class HostileWorld : IDisposable
     {
         while (Victim.Tcp.Accept(_listener, null, out TcpHandle handle) == Errno.None)
         {
-            if (!Connections.TryClaim(handle))
-            {
-                _strangers.Add(handle);
-            }
+            Keep(handle);
+        }
+    }
+
+    /// <summary>The forwarder makes up its mind about what waits for it.</summary>
+    public void DecideForwards()
+    {
+        Forwarder?.Decide();
+        Settle();
+    }
+
+    /// <summary>An application has a new connection: one of the scripted ones, or a stranger's.</summary>
+    public void Keep(TcpHandle handle)
+    {
+        if (!Connections.TryClaim(handle))
+        {
+            _strangers.Add(handle);
         }
     }
 

@@ -46,6 +46,12 @@ public sealed partial class PacketBuilder(RandomSource random)
             case HostileProtocol.Udp:
                 BuildUdp(frame, entry, ipv4);
                 break;
+            case HostileProtocol.Forwarded when random.NextBelow(2) == 0:
+                BuildUdp(frame, HostileEntry.Tunnel, ipv4);
+                break;
+            case HostileProtocol.Forwarded:
+                BuildTcp(frame, HostileEntry.Tunnel, ipv4);
+                break;
             default:
                 BuildTcp(frame, entry, ipv4);
                 break;

@@ -20,6 +20,7 @@ public sealed class ScriptedConnections
         public bool IsIpv4;
         public ushort Port;
         public ushort VictimPort;
+        public IpAddress VictimAddress;
         public uint Iss;
         public uint Sequence;
         public uint VictimNext;
@@ -126,7 +127,7 @@ public sealed class ScriptedConnections
     {
         Slot slot = _slots[_random.NextBelow(SlotCount)];
         return new QuotedFlow(
-            new Endpoint(HostileAddresses.Victim(HostileEntry.Tunnel, slot.IsIpv4), slot.VictimPort),
+            new Endpoint(slot.VictimAddress, slot.VictimPort),
             new Endpoint(HostileAddresses.Attacker(HostileEntry.Tunnel, slot.IsIpv4), slot.Port),
             slot.VictimNext - 1 + Near(),
             IpProtocol.Tcp);
@@ -236,11 +237,19 @@ public sealed class ScriptedConnections
         slot.Iss = _random.NextUInt32();
         slot.Sequence = slot.Iss;
         slot.VictimPort = 80;
+        slot.VictimAddress = HostileAddresses.Victim(HostileEntry.Tunnel, slot.IsIpv4);
         slot.TsVal = _random.NextUInt32();
         bool isActive = slot.Target == TcpState.SynSent || _random.NextBelow(3) == 0;
+        if (_world.Forwarder != null && !isActive)
+        {
+            slot.VictimAddress = slot.IsIpv4 ? HostileAddresses.Elsewhere4 : HostileAddresses.Elsewhere6;
+            slot.VictimPort = 8443;
+        }
+
         if (slot.Target == TcpState.SynReceived)
         {
             Send(slot, slot.Iss, 0, TcpFlags.Syn);
+            _world.DecideForwards();
             Note(slot);
             return;
         }
@@ -285,6 +294,7 @@ public sealed class ScriptedConnections
     private bool ConnectToVictim(Slot slot)
     {
         Send(slot, slot.Iss, 0, TcpFlags.Syn);
+        _world.DecideForwards();
         if (!slot.SynSeen)
         {
             return false;
@@ -350,7 +360,7 @@ public sealed class ScriptedConnections
     {
         frame.Begin(HostileEntry.Tunnel);
         IpAddress source = HostileAddresses.Attacker(HostileEntry.Tunnel, slot.IsIpv4);
-        IpAddress destination = HostileAddresses.Victim(HostileEntry.Tunnel, slot.IsIpv4);
+        IpAddress destination = slot.VictimAddress;
         if (slot.IsIpv4)
         {
             Ipv4Header.Write(frame.Add(20), 0, 0, Ipv4Header.DontFragmentFlag, 64, IpProtocol.Tcp, source, destination);
