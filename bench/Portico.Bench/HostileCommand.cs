@@ -21,6 +21,12 @@ internal static class HostileCommand
 
             HostileInputResult result = HostileInputRun.Run(protocol, count, seed);
             Console.WriteLine(result);
+            if (args.Contains("--counters"))
+            {
+                Console.WriteLine($"  states {string.Join(' ', result.StatesReached)}");
+                Console.WriteLine($"  {string.Join(", ", result.Counters)}");
+            }
+
             foreach (string failure in result.Failures)
             {
                 Console.WriteLine($"  {failure}");

@@ -18,6 +18,7 @@ public sealed class HostileAccounting
     private readonly long[] _ip4;
     private readonly long[] _ip6;
     private readonly List<long[]> _transports = [];
+    private readonly List<(string Name, long[] Values, int Index)> _named = [];
     private readonly UdpLayer _udp;
     private long _dispositions;
     private long _delivered;
@@ -27,26 +28,23 @@ public sealed class HostileAccounting
     {
         NetworkStack stack = world.Victim;
         _udp = stack.Udp;
-        _ip4 = Add(stack.Ip.Ipv4Counters);
-        _ip6 = Add(stack.Ip.Ipv6Counters);
+        _ip4 = Add(stack.Ip.Ipv4Counters, "Ip.");
+        _ip6 = Add(stack.Ip.Ipv6Counters, "Ip6.");
         foreach (NetworkInterface port in stack.Interfaces)
         {
-            _transports.Add(port.Multicast.IgmpCounters.Values);
-            _transports.Add(port.Multicast.MldCounters.Values);
+            AddTransport(port.Multicast.IgmpCounters, $"{port.Name}.Igmp.");
+            AddTransport(port.Multicast.MldCounters, $"{port.Name}.Mld.");
             if (port.Neighbours is { } neighbours)
             {
-                Add(neighbours.Counters);
+                Add(neighbours.Counters, $"{port.Name}.");
             }
         }
 
-        _transports.AddRange(
-        [
-            stack.Udp.Ipv4Counters.Values,
-            stack.Udp.Ipv6Counters.Values,
-            stack.Icmp.Ipv4Counters.Values,
-            stack.Icmp.Ipv6Counters.Values,
-            stack.Tcp.Mib.Values,
-        ]);
+        AddTransport(stack.Udp.Ipv4Counters, "Udp.");
+        AddTransport(stack.Udp.Ipv6Counters, "Udp6.");
+        AddTransport(stack.Icmp.Ipv4Counters, "Icmp.");
+        AddTransport(stack.Icmp.Ipv6Counters, "Icmp6.");
+        AddTransport(stack.Tcp.Mib, "Tcp.");
         Begin();
     }
 
@@ -73,6 +71,10 @@ public sealed class HostileAccounting
 
         return _delivered != delivered && _transported == transported ? "IP delivered the packet and no transport counted it" : null;
     }
+
+    /// <summary>The counters that are not 0.</summary>
+    public IReadOnlyList<string> Describe() =>
+        [.. _named.Where(counter => counter.Values[counter.Index] != 0).Select(counter => $"{counter.Name} {counter.Values[counter.Index]}")];
 
     private long Delivered() => _ip4[(int)IpCounter.InDelivers] + _ip6[(int)IpCounter.InDelivers];
 
@@ -119,9 +121,26 @@ public sealed class HostileAccounting
         return Vector.Sum(sum) + rest;
     }
 
-    private long[] Add<T>(MibTable<T> table)
+    private void AddTransport<T>(MibTable<T> table, string prefix)
         where T : struct, Enum
     {
+        _transports.Add(table.Values);
+        Name(table, prefix);
+    }
+
+    private void Name<T>(MibTable<T> table, string prefix)
+        where T : struct, Enum
+    {
+        for (int i = 0; i < table.Count; i++)
+        {
+            _named.Add((prefix + table.At(i).Name, table.Values, i));
+        }
+    }
+
+    private long[] Add<T>(MibTable<T> table, string prefix)
+        where T : struct, Enum
+    {
+        Name(table, prefix);
         _groups.Add((table.Values, [.. Enumerable.Range(0, table.Count).Select(i => IsDisposition(table.At(i).Name) ? -1L : 0)]));
         return table.Values;
     }

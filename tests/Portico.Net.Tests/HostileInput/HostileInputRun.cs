@@ -7,6 +7,9 @@ public sealed record HostileInputResult(
     /// <summary>How often a connection was led into each state, by the state's number.</summary>
     public required long[] StatesReached { get; init; }
 
+    /// <summary>The victim's counters that are not 0: how deep the packets got, and why they were dropped.</summary>
+    public required IReadOnlyList<string> Counters { get; init; }
+
     /// <summary>Packets for each second of processor time, the attacker's own work included.</summary>
     public double PacketsPerSecond => Count / Seconds;
 
@@ -61,6 +64,7 @@ public static class HostileInputRun
         return new HostileInputResult(protocol, count, sent, mutated, seconds, failures)
         {
             StatesReached = world.Connections.Reached,
+            Counters = world.Accounting.Describe(),
         };
     }
 
