@@ -304,6 +304,12 @@ public sealed unsafe partial class TcpLayer
             ArmKeepAlive(c, KeepIdleMillis(c));
         }
 
+        if (Has(c, TcbFlags.FinQueued))
+        {
+            // RFC 9293 3.10.4: a CLOSE in SYN-RECEIVED waits for this moment.
+            SetState(c, TcpState.FinWait1);
+        }
+
         Notify(c, SocketEvents.Writable);
     }
 

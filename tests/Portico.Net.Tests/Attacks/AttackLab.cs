@@ -36,6 +36,9 @@ public sealed class AttackLab : IDisposable
 
     public HostileWorld World => _world;
 
+    /// <summary>What has come out since the last packet went in.</summary>
+    public IReadOnlyList<byte[]> Replies => _replies;
+
     private static TcpListenRequest Listening(IpAddress address) =>
         new() { Local = new Endpoint(address, 8080), Backlog = 128, Ipv6Only = !address.IsIpv4 };
 

@@ -24,6 +24,7 @@ public sealed class ScriptedConnections
         public uint Iss;
         public uint Sequence;
         public uint VictimNext;
+        public uint Acknowledged;
         public uint TsVal;
         public uint TsEcr;
         public bool HasTimestamps;
@@ -107,6 +108,16 @@ public sealed class ScriptedConnections
 
         uint sequence = slot.Sequence + Near();
         uint acknowledgment = slot.VictimNext + Near();
+        if (_random.NextBelow(3) == 0)
+        {
+            // A gap: what was acknowledged last is said again, with SACK blocks behind it.
+            acknowledgment = slot.Acknowledged;
+        }
+        else
+        {
+            slot.Acknowledged = slot.VictimNext;
+        }
+
         TcpFlags flags = _random.NextBelow(16) switch
         {
             < 7 => TcpFlags.Ack,
@@ -236,6 +247,7 @@ public sealed class ScriptedConnections
         slot.Life = 16 + (int)_random.NextBelow(200);
         slot.Iss = _random.NextUInt32();
         slot.Sequence = slot.Iss;
+        slot.Acknowledged = 0;
         slot.VictimPort = 80;
         slot.VictimAddress = HostileAddresses.Victim(HostileEntry.Tunnel, slot.IsIpv4);
         slot.TsVal = _random.NextUInt32();
@@ -398,7 +410,8 @@ public sealed class ScriptedConnections
         if (_random.NextBelow(4) == 0)
         {
             uint left = slot.VictimNext - _random.NextBelow(6000);
-            Span<SackBlock> blocks = [new SackBlock(left, left + _random.NextBelow(3000)), new SackBlock(left - 4000, left - 3000)];
+            uint right = _random.NextBelow(2) == 0 ? slot.VictimNext : left + _random.NextBelow(3000);
+            Span<SackBlock> blocks = [new SackBlock(left, right), new SackBlock(left - 4000, left - 3000)];
             length += TcpOptions.WriteSack(options[length..], blocks);
         }
 
