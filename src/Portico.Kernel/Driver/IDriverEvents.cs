@@ -22,6 +22,9 @@ public interface IDriverEvents : IDisposable
     /// True when more is ready already, so that the driver comes back without waiting.
     /// </summary>
     bool Dispatch();
+
+    /// <summary>Whether there may be packets that only <see cref="Dispatch"/> delivers: timers then fire after it, not in other scopes.</summary>
+    bool HasDevices => true;
 }
 
 /// <summary>Work that needs the lock no longer, such as completing a waiter; see <see cref="StackDriver.QueueAfter"/>.</summary>
@@ -49,6 +52,9 @@ public sealed class ParkingEvents : IDriverEvents
 
     /// <inheritdoc/>
     public bool Dispatch() => false;
+
+    /// <inheritdoc/>
+    public bool HasDevices => false;
 
     /// <inheritdoc/>
     public void Dispose() => _wake.Dispose();

@@ -45,7 +45,7 @@ public sealed class CapturedKernel : IDisposable
         Kernel.Shell(
             "sysctl -qw net.ipv4.tcp_early_retrans=0 && ip link set portico0 txqueuelen 20000 && " +
             $"ip route replace 10.77.0.0/24 dev portico0 src {KernelIpv4}{patience} && " +
-            $"ip -6 route replace fd77::/64 dev portico0{patience}").Succeeded();
+            $"ip -6 route replace fd77::/64 dev portico0 metric 1{patience}").Succeeded();
         Host = new PorticoHost(Kernel.Driver, Kernel.AddStack());
     }
 
