@@ -99,6 +99,12 @@ public sealed class Retransmissions
     private static void Acknowledge(Connection connection, string[] fields)
     {
         uint ack = uint.Parse(fields[7].Length == 0 ? "0" : fields[7], CultureInfo.InvariantCulture);
+        if (ack == 0)
+        {
+            // A SYN's field.
+            return;
+        }
+
         if (!connection.HasAcked || Before(connection.Acked, ack))
         {
             connection.HasAcked = true;
@@ -134,6 +140,13 @@ public sealed class Retransmissions
             return false;
         }
 
+        // A timeout declares everything that was sent before it lost, unless the peer reported it.
+        double sentAt = connection.SentAt.GetValueOrDefault(start, 0);
+        if (time - sentAt >= RtoMin)
+        {
+            connection.TimeoutAt = time;
+        }
+
         int dropped = connection.Dropped.FindIndex(range => Before(range.Start, end) && Before(start, range.End));
         if (dropped >= 0)
         {
@@ -141,19 +154,7 @@ public sealed class Retransmissions
             return true;
         }
 
-        if (connection.Sacked.Exists(range => !Before(range.Start, end)))
-        {
-            return true;
-        }
-
-        double sentAt = connection.SentAt.GetValueOrDefault(start, 0);
-        if (time - sentAt >= RtoMin)
-        {
-            connection.TimeoutAt = time;
-            return true;
-        }
-
-        return connection.TimeoutAt >= sentAt;
+        return connection.Sacked.Exists(range => !Before(range.Start, end)) || connection.TimeoutAt >= sentAt;
     }
 
     private static bool Before(uint a, uint b) => (int)(a - b) < 0;
