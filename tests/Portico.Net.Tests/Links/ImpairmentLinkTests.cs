@@ -374,4 +374,34 @@ public class ImpairmentLinkTests
         Assert.Equal(c[ImpairmentCounter.OutPackets], path.Receiver.Received.Count);
         Assert.All(Enumerable.Range(0, c.Count), i => Assert.True(c.At(i).Value > 0 || c.At(i).Name == "MemoryDrops", c.At(i).Name));
     }
+
+    [Fact]
+    public void Impairing_allocates_nothing_once_its_tables_have_grown()
+    {
+        using Path path = new(new Impairment
+        {
+            Loss = 0.1, Duplicate = 0.1, Corrupt = 0.1, Delay = Duration.FromMilliseconds(1), RateBitsPerSecond = 100_000_000,
+        });
+        path.FarEnd.Attach(new Sink());
+        long least = long.MaxValue;
+        for (int round = 0; round < 5; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+            {
+                path.Send(i);
+                path.Engine.Advance(path.Engine.Now + Duration.FromMicroseconds(20));
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        Assert.Equal(0, least);
+        path.Run(Duration.FromSeconds(1));
+    }
+
+    private sealed class Sink : ILinkClient
+    {
+        public void HandleFrame(Packet packet) => packet.Release();
+    }
 }
