@@ -124,6 +124,7 @@ internal static class SoakCommand
 
         public override string ToString() =>
             $"{Failures} failed; {_bytes / 1_000_000} MB and {_datagrams} datagrams compared, {_drops} packets lost or spoilt, "
-                + $"{_seconds:0} virtual seconds; connections: {_finished} finished, {_left} left early, {_timedOut} timed out, {_slow} slow";
+                + $"{_seconds:0} virtual seconds; connections: "
+                + $"{_finished} finished, {_left} left early, {_timedOut} timed out, {_slow} slow";
     }
 }

@@ -214,8 +214,8 @@ public class WorldTests
         WorldHost a = world.AddHost("a"), b = world.AddHost("b");
         Impairment faulty = new()
         {
-            Loss = 0.1, Delay = Duration.FromMilliseconds(20), Jitter = Duration.FromMilliseconds(10), JitterReorders = true, Duplicate = 0.05,
-            Corrupt = 0.02, RateBitsPerSecond = 500_000,
+            Loss = 0.1, Delay = Duration.FromMilliseconds(20), Jitter = Duration.FromMilliseconds(10), JitterReorders = true,
+            Duplicate = 0.05, Corrupt = 0.02, RateBitsPerSecond = 500_000,
         };
         world.Connect(a, b, new LinkOptions { Forward = faulty, Backward = faulty });
         Echo echo = new(b);

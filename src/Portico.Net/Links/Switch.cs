@@ -70,7 +70,7 @@ public sealed class Switch
     /// <summary>How often a known address was pushed out for want of room.</summary>
     public long AddressEvictions => _addresses.Evictions;
 
-    /// <summary>Makes the switch the client of an Ethernet link, such as an end of a <see cref="Cable"/>; returns the port's number.</summary>
+    /// <summary>Makes the switch the client of an Ethernet link, such as a <see cref="Cable"/>'s end; returns the port's number.</summary>
     public int AddPort(ILink link)
     {
         ArgumentNullException.ThrowIfNull(link);

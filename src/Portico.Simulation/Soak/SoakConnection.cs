@@ -47,7 +47,8 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
         IpAddress secondAddress = _isIpv6 ? path.SecondIpv6 : path.SecondIpv4;
         _serverEndpoint = new Endpoint(isForward ? secondAddress : firstAddress, (ushort)(20_000 + number));
         _request = new TcpOpenRequest { Remote = _serverEndpoint };
-        TcpListenRequest listen = new() { Local = new Endpoint(_isIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4, _serverEndpoint.Port), Backlog = 4 };
+        IpAddress any = _isIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4;
+        TcpListenRequest listen = new() { Local = new Endpoint(any, _serverEndpoint.Port), Backlog = 4 };
         if (random.NextChance(0.3))
         {
             _request.SendBufferBytes = (int)random.LogBetween(4096, 1 << 20);
@@ -79,7 +80,8 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
 
     public long Bytes => Client.Received + Server.Received;
 
-    public bool IsDone => HasStarted && Client.IsDone && (Server.IsDone || (!WasAccepted && (Client.HasLeft || Client.Error != Errno.None)));
+    public bool IsDone =>
+        HasStarted && Client.IsDone && (Server.IsDone || (!WasAccepted && (Client.HasLeft || Client.Error != Errno.None)));
 
     /// <summary>One end has gone in a way that the other need not hear of: a lost RST is not repeated.</summary>
     public bool MayBeHalfOpen => Client.HasLeft || Server.HasLeft || HasTimedOut;

@@ -239,7 +239,10 @@ public sealed class SoakRun : IDisposable
 
     private SoakResult Result(string? failure)
     {
-        SoakResult result = new() { Seed = _world.Seed, Failure = failure, Time = _world.Now, Drops = _topology.Drops, Unfinished = _unfinished };
+        SoakResult result = new()
+        {
+            Seed = _world.Seed, Failure = failure, Time = _world.Now, Drops = _topology.Drops, Unfinished = _unfinished,
+        };
         foreach (SoakConnection connection in _connections)
         {
             SoakOutcome outcome = connection.Outcome;

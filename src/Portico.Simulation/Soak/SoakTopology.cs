@@ -269,7 +269,8 @@ internal sealed class SoakTopology : IScheduled
 
     private static int DrawMtu(RandomSource random) => random.OneOf<int>([576, 1280, 1400, 1500, 1500, 1500, 4000, 9000, 65535]);
 
-    private static LinkFeatures DrawFeatures(RandomSource random) => random.NextChance(0.35) ? LinkOptions.Fast.Features : LinkFeatures.None;
+    private static LinkFeatures DrawFeatures(RandomSource random) =>
+        random.NextChance(0.35) ? LinkOptions.Fast.Features : LinkFeatures.None;
 
     private static LinkOptions DrawLink(RandomSource random, int mtu, LinkFeatures features) => new()
     {

@@ -74,7 +74,10 @@ public class ImpairmentLinkTests
         int[] first = Survivors(new Impairment { Loss = 0.05 }, 11, 5_000);
         Assert.Equal(first, Survivors(new Impairment { Loss = 0.05 }, 11, 5_000));
         Assert.NotEqual(first, Survivors(new Impairment { Loss = 0.05 }, 12, 5_000));
-        Impairment busy = new() { Loss = 0.05, Delay = Duration.FromMilliseconds(3), Duplicate = 0.1, Jitter = Duration.FromMilliseconds(2) };
+        Impairment busy = new()
+        {
+            Loss = 0.05, Delay = Duration.FromMilliseconds(3), Duplicate = 0.1, Jitter = Duration.FromMilliseconds(2),
+        };
         Assert.Equal(first, Survivors(busy, 11, 5_000).Distinct());
     }
 
@@ -370,7 +373,8 @@ public class ImpairmentLinkTests
         MibTable<ImpairmentCounter> c = path.Counters;
         Assert.Equal(
             c[ImpairmentCounter.InPackets] + c[ImpairmentCounter.Duplicated],
-            c[ImpairmentCounter.OutPackets] + c[ImpairmentCounter.LossDrops] + c[ImpairmentCounter.QueueDrops] + c[ImpairmentCounter.InFlightDrops]);
+            c[ImpairmentCounter.OutPackets] + c[ImpairmentCounter.LossDrops] + c[ImpairmentCounter.QueueDrops]
+                + c[ImpairmentCounter.InFlightDrops]);
         Assert.Equal(c[ImpairmentCounter.OutPackets], path.Receiver.Received.Count);
         Assert.All(Enumerable.Range(0, c.Count), i => Assert.True(c.At(i).Value > 0 || c.At(i).Name == "MemoryDrops", c.At(i).Name));
     }

@@ -56,7 +56,8 @@ internal sealed class PcapngReader
         else
         {
             Assert.Equal(6u, type);
-            ulong time = ((ulong)BinaryPrimitives.ReadUInt32LittleEndian(body[4..]) << 32) | BinaryPrimitives.ReadUInt32LittleEndian(body[8..]);
+            ulong high = BinaryPrimitives.ReadUInt32LittleEndian(body[4..]);
+            ulong time = (high << 32) | BinaryPrimitives.ReadUInt32LittleEndian(body[8..]);
             int captured = BinaryPrimitives.ReadInt32LittleEndian(body[12..]);
             Assert.Equal(captured, BinaryPrimitives.ReadInt32LittleEndian(body[16..]));
             List<(int Code, byte[] Value)> options = Options(body[(20 + ((captured + 3) & ~3))..]);
