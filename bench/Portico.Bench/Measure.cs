@@ -63,6 +63,9 @@ internal static unsafe partial class Measure
     /// <summary>The same by wall-clock time always: for work that other threads do, too.</summary>
     public static double RepeatOnWall(double seconds, double units, Action action) => Repeat(seconds, units, action, byProcessor: false);
 
+    /// <summary>Nanoseconds on the clock of the rows with one thread.</summary>
+    public static long OneThreadNanoseconds => Nanoseconds(UsesProcessorTime);
+
     private static double Repeat(double seconds, double units, Action action, bool byProcessor)
     {
         long start = Nanoseconds(byProcessor);

@@ -63,6 +63,9 @@ internal sealed class BlockingWaiter : Waiter
 
             int milliseconds = deadlineTicks == long.MaxValue ? -1 : (int)Math.Min(int.MaxValue, (left * 1000 / Stopwatch.Frequency) + 1);
             _unparked.Wait(milliseconds);
+
+            // The event may be a late one, of a wake-up that an earlier wait has seen in the state.
+            _unparked.Reset();
             if (Volatile.Read(ref _state) == Signaled)
             {
                 return true;
