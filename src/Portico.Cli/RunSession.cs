@@ -17,6 +17,7 @@ internal sealed class RunSession : IDisposable
     private readonly MibTable<ProxyCounter> _counters = new();
     private readonly StatusServer _status;
     private readonly HostPolicy _policy;
+    private readonly TcpProxy _tcp;
     private FileStream? _captureFile;
     private PcapngWriter? _capture;
 
@@ -53,7 +54,7 @@ internal sealed class RunSession : IDisposable
             device.AddAddress(RunAddresses.GatewayIpv4);
             device.AddAddress(RunAddresses.GatewayIpv6);
             device.AcceptsAnyAddress = true;
-            _ = new TcpProxy(_stack, _events, _policy, _counters);
+            _tcp = new TcpProxy(_stack, _events, _policy, _counters);
             _ = new UdpProxy(_stack, _events, _policy, _counters, RunAddresses.Names());
             _ = new PingProxy(_stack, _events, _policy, _counters);
             _status = new StatusServer(_driver, _stack);
@@ -70,7 +71,43 @@ internal sealed class RunSession : IDisposable
         signals.Target = command;
         int status = _namespace.WaitFor(command);
         signals.Target = null;
+        Drain();
         return status;
+    }
+
+    /// <summary>
+    /// A program that has ended may have left bytes with the kernel, which would send them without it. Carries them on to the host's
+    /// sockets, as long as some come; what is with the host's kernel needs nobody any more.
+    /// </summary>
+    private void Drain()
+    {
+        const int PauseMilliseconds = 5;
+        Duration flight = _options.Delay + _options.Jitter + _options.Jitter;
+        long patience = (Duration.FromMilliseconds(500) + (flight * 4)).Milliseconds;
+        long moved = -1;
+        long quiet = 0;
+        while (true)
+        {
+            using (_driver.Enter())
+            {
+                for (int i = 0; i < 64 && _link.OnPoll(SocketEvents.Readable); i++)
+                {
+                    _driver.Engine.RunPending(int.MaxValue);
+                }
+
+                _driver.Engine.RunPending(int.MaxValue);
+                long bytes = _counters[ProxyCounter.TcpBytesOut] + _counters[ProxyCounter.TcpClosed] + _counters[ProxyCounter.TcpAccepted];
+                quiet = bytes == moved ? quiet + PauseMilliseconds : 0;
+                moved = bytes;
+                bool inFlight = flight > Duration.Zero && quiet <= flight.Milliseconds;
+                if ((_tcp.UndeliveredCount == 0 && !inFlight) || quiet > patience)
+                {
+                    return;
+                }
+            }
+
+            Thread.Sleep(PauseMilliseconds);
+        }
     }
 
     /// <summary>

@@ -34,6 +34,9 @@ public sealed class TcpProxy : ITcpForwarder
     /// <summary>Connections at present.</summary>
     public int FlowCount { get; internal set; }
 
+    /// <summary>Connections whose program may still have bytes under way that the host's socket does not have yet.</summary>
+    public int UndeliveredCount { get; internal set; }
+
     internal NetworkStack Stack { get; }
 
     internal EpollEvents Events { get; }

@@ -70,6 +70,7 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
     private Remainder _toHost;
     private bool _hostEnded;
     private bool _stackEnded;
+    private bool _isDelivered;
 
     public TcpProxyFlow(TcpProxy proxy, long request, HostSocket host)
     {
@@ -78,6 +79,7 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
         _request = request;
         _host = host;
         proxy.FlowCount++;
+        proxy.UndeliveredCount++;
         _slot = proxy.Events.Add(host.Fd, this);
     }
 
@@ -284,6 +286,7 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
             {
                 _stackEnded = true;
                 _host.ShutdownSend();
+                MarkDelivered();
                 EndWhenDone();
                 return false;
             }
@@ -324,6 +327,15 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
         return false;
     }
 
+    private void MarkDelivered()
+    {
+        if (!_isDelivered)
+        {
+            _isDelivered = true;
+            _proxy.UndeliveredCount--;
+        }
+    }
+
     private void EndWhenDone()
     {
         if (_hostEnded && _stackEnded && _toStack.IsEmpty && _toHost.IsEmpty)
@@ -343,6 +355,7 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
         Phase was = _phase;
         _phase = Phase.Closed;
         _proxy.FlowCount--;
+        MarkDelivered();
         _proxy.Events.Remove(_slot, _host.Fd);
         if (resetHost)
         {

@@ -156,6 +156,38 @@ public sealed class RunTests : IDisposable
         Assert.Equal("ECONNRESET", CommandResult.WaitFor(process).Succeeded().Trim());
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("--delay 50ms")]
+    public async Task What_a_program_leaves_behind_when_it_ends_still_arrives(string options)
+    {
+        using Socket listener = _host.Listen(HostNamespace.Ipv4, out int port);
+        using Socket datagrams = _host.BindUdp(HostNamespace.Ipv4, out int datagramPort);
+        string script =
+            $"""
+            import socket
+            u=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); u.sendto(b'last words',('192.0.2.1',{datagramPort}))
+            s=socket.create_connection(('192.0.2.1',{port})); s.setsockopt(socket.SOL_SOCKET,socket.SO_SNDBUF,4000000); s.sendall(bytes(1000000))
+            """;
+        using Process process = _host.StartPortico([.. $"run {options}".Split(' ', StringSplitOptions.RemoveEmptyEntries), "--", "python3", "-c", script]);
+        using Socket accepted = await listener.AcceptAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        using NetworkStream stream = new(accepted);
+        int total = await Task.Run(() =>
+        {
+            byte[] buffer = new byte[65536];
+            int sum = 0;
+            for (int count; (count = stream.Read(buffer)) > 0; sum += count)
+            {
+            }
+
+            return sum;
+        }).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(1_000_000, total);
+        datagrams.ReceiveTimeout = 20_000;
+        Assert.Equal(10, datagrams.Receive(new byte[100]));
+        CommandResult.WaitFor(process).Succeeded();
+    }
+
     [Fact]
     public void The_hosts_loopback_and_link_local_addresses_are_out_of_reach()
     {
