@@ -74,7 +74,7 @@ public sealed class HostileAccounting
 
     /// <summary>The counters that are not 0.</summary>
     public IReadOnlyList<string> Describe() =>
-        [.. _named.Where(counter => counter.Values[counter.Index] != 0).Select(counter => $"{counter.Name} {counter.Values[counter.Index]}")];
+        [.. _named.Where(named => named.Values[named.Index] != 0).Select(named => $"{named.Name} {named.Values[named.Index]}")];
 
     private long Delivered() => _ip4[(int)IpCounter.InDelivers] + _ip6[(int)IpCounter.InDelivers];
 

@@ -97,7 +97,11 @@ public sealed class HostileWorld : IDisposable
         AcceptAll();
         DecideForwards();
         Connections.ReadAtVictim(_buffer);
-        Connections.SendFromVictim(_buffer);
+        for (int i = 0; i < 4; i++)
+        {
+            Connections.SendFromVictim(_buffer);
+        }
+
         foreach (UdpHandle socket in _datagramSockets)
         {
             while (Victim.Udp.Receive(socket, _buffer, out _, out _) == Errno.None)
