@@ -19,7 +19,10 @@ internal static class Quantities
     public static bool TryParseDuration(ReadOnlySpan<char> text, out Duration duration)
     {
         (int suffix, double nanoseconds) =
-            text.EndsWith("ns") ? (2, 1) : text.EndsWith("us") ? (2, 1e3) : text.EndsWith("ms") ? (2, 1e6) : text.EndsWith("s") ? (1, 1e9) : (0, 1e6);
+            text.EndsWith("ns") ? (2, 1)
+            : text.EndsWith("us") ? (2, 1e3)
+            : text.EndsWith("ms") ? (2, 1e6)
+            : text.EndsWith("s") ? (1, 1e9) : (0, 1e6);
         bool ok = TryParseNumber(text[..^suffix], out double number) && number >= 0 && number * nanoseconds <= 3600e9;
         duration = ok ? new Duration((long)(number * nanoseconds)) : default;
         return ok;
@@ -29,7 +32,10 @@ internal static class Quantities
     public static bool TryParseRate(ReadOnlySpan<char> text, out long bitsPerSecond)
     {
         (int suffix, double unit) =
-            text.EndsWith("kbit") ? (4, 1e3) : text.EndsWith("mbit") ? (4, 1e6) : text.EndsWith("gbit") ? (4, 1e9) : text.EndsWith("bit") ? (3, 1) : (0, 1);
+            text.EndsWith("kbit") ? (4, 1e3)
+            : text.EndsWith("mbit") ? (4, 1e6)
+            : text.EndsWith("gbit") ? (4, 1e9)
+            : text.EndsWith("bit") ? (3, 1) : (0, 1);
         bool ok = TryParseNumber(text[..^suffix], out double number) && number * unit is >= 1 and <= 1e13;
         bitsPerSecond = ok ? (long)(number * unit) : 0;
         return ok;

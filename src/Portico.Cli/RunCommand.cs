@@ -15,14 +15,23 @@ internal static class RunCommand
     public static Command Create(string[] commandLine, string[] ownArguments)
     {
         Option<FileInfo?> pcap = new("--pcap") { Description = "Record the command's packets to FILE (pcapng).", HelpName = "FILE" };
-        Option<double> loss = Quantity<double>("--loss", "P", "Lose this share of the packets, each way: 2% or 0.02.", Quantities.TryParseProbability);
-        Option<double> duplicate = Quantity<double>("--duplicate", "P", "Deliver this share of the packets twice.", Quantities.TryParseProbability);
-        Option<double> corrupt = Quantity<double>("--corrupt", "P", "Flip a bit in this share of the packets.", Quantities.TryParseProbability);
-        Option<double> reorder = Quantity<double>("--reorder", "P", "Let later packets overtake this share.", Quantities.TryParseProbability);
+        Option<double> loss = Quantity<double>(
+            "--loss", "P", "Lose this share of the packets, each way: 2% or 0.02.", Quantities.TryParseProbability);
+        Option<double> duplicate = Quantity<double>(
+            "--duplicate", "P", "Deliver this share of the packets twice.", Quantities.TryParseProbability);
+        Option<double> corrupt = Quantity<double>(
+            "--corrupt", "P", "Flip a bit in this share of the packets.", Quantities.TryParseProbability);
+        Option<double> reorder = Quantity<double>(
+            "--reorder", "P", "Let later packets overtake this share.", Quantities.TryParseProbability);
         Option<Duration> delay = Quantity<Duration>("--delay", "T", "Delay each packet, each way: 50ms.", Quantities.TryParseDuration);
         Option<Duration> jitter = Quantity<Duration>("--jitter", "T", "Vary the delay by up to this much.", Quantities.TryParseDuration);
         Option<long> rate = Quantity<long>("--rate", "R", "Limit the rate, each way: 10mbit.", Quantities.TryParseRate);
-        Option<int> queue = new("--queue") { Description = "The packets that may wait for the rate.", HelpName = "N", DefaultValueFactory = _ => 1000 };
+        Option<int> queue = new("--queue")
+        {
+            Description = "The packets that may wait for the rate.",
+            HelpName = "N",
+            DefaultValueFactory = _ => 1000,
+        };
         Option<ulong> seed = new("--seed") { Description = "Makes the same choices again.", HelpName = "N" };
         Option<int> mtu = new("--mtu") { Description = "The MTU of the command's device.", HelpName = "BYTES" };
         Option<bool> loopback = new("--host-loopback") { Description = "Let host.portico be the host's loopback." };
@@ -31,7 +40,8 @@ internal static class RunCommand
         Argument<string[]> command = new("command") { Description = "-- COMMAND [ARGS...]", Arity = ArgumentArity.ZeroOrMore };
 
         Command run = new("run", "Runs a command with a network of its own, made by Portico.");
-        foreach (Option option in (Option[])[pcap, loss, duplicate, corrupt, reorder, delay, jitter, rate, queue, seed, mtu, loopback, stats, inside])
+        Option[] options = [pcap, loss, duplicate, corrupt, reorder, delay, jitter, rate, queue, seed, mtu, loopback, stats, inside];
+        foreach (Option option in options)
         {
             run.Options.Add(option);
         }
@@ -46,7 +56,7 @@ internal static class RunCommand
                 return CommandLine.OwnFailure;
             }
 
-            RunOptions options = new()
+            RunOptions asked = new()
             {
                 CommandLine = line,
                 CaptureFile = result.GetValue(pcap)?.FullName,
@@ -63,7 +73,7 @@ internal static class RunCommand
                 HostLoopback = result.GetValue(loopback),
                 Stats = result.GetValue(stats),
             };
-            return Execute(options, result.GetValue(inside), ownArguments);
+            return Execute(asked, result.GetValue(inside), ownArguments);
         });
         return run;
     }

@@ -1,5 +1,4 @@
-using System.Buffers.Text;
-using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Portico.Kernel;
@@ -41,7 +40,7 @@ internal sealed class StatusServer(StackDriver driver, NetworkStack stack) : IDi
                 _ = ServeAsync(accepted);
             }
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException or System.Net.Sockets.SocketException or OperationCanceledException)
+        catch (Exception e) when (e is IOException or ObjectDisposedException or SocketException or OperationCanceledException)
         {
             // The run is over.
         }
@@ -61,8 +60,8 @@ internal sealed class StatusServer(StackDriver driver, NetworkStack stack) : IDi
                     if (end < 0)
                     {
                         using CancellationTokenSource idle = new(s_idleLimit);
-                        int received = used == buffer.Length ? 0 : await socket.ReceiveAsync(buffer.AsMemory(used), idle.Token).ConfigureAwait(false);
-                        if (received == 0)
+                        int received = await socket.ReceiveAsync(buffer.AsMemory(used), idle.Token).ConfigureAwait(false);
+                        if (received == 0 || used + received == buffer.Length)
                         {
                             return;
                         }
@@ -81,7 +80,7 @@ internal sealed class StatusServer(StackDriver driver, NetworkStack stack) : IDi
                     }
                 }
             }
-            catch (Exception e) when (e is IOException or OperationCanceledException or System.Net.Sockets.SocketException)
+            catch (Exception e) when (e is IOException or OperationCanceledException or SocketException)
             {
                 // The caller is gone, or said nothing for too long.
             }
@@ -142,10 +141,12 @@ internal sealed class StatusServer(StackDriver driver, NetworkStack stack) : IDi
             state            {info.State}
             options agreed   {Options(info)}
             segment size     {info.SndMss} bytes out, {info.RcvMss} bytes in; path MTU {info.PathMtu}
-            round trip       {info.RttMicros / 1000.0:0.000} ms (variation {info.RttVarMicros / 1000.0:0.000} ms), retransmission timeout {info.RtoMicros / 1000.0:0.0} ms
-            congestion       {info.Congestion}: window {info.SndCwnd} segments, {info.Unacked} unacknowledged, {info.TotalRetrans} retransmitted
+            round trip       {info.RttMicros / 1000.0:0.000} ms (variation {info.RttVarMicros / 1000.0:0.000} ms)
+            timeout          {info.RtoMicros / 1000.0:0.0} ms until a retransmission; {info.TotalRetrans} so far
+            congestion       {info.Congestion}: window {info.SndCwnd} segments, {info.Unacked} unacknowledged
             windows          {info.SndWnd} bytes out, {info.RcvWnd} bytes in
-            traffic          {info.BytesReceived} bytes in {info.SegsIn} segments received, {info.BytesSent} bytes in {info.SegsOut} segments sent
+            received         {info.BytesReceived} bytes in {info.SegsIn} segments
+            sent             {info.BytesSent} bytes in {info.SegsOut} segments
 
             """;
     }

@@ -64,7 +64,9 @@ public sealed unsafe class EpollEvents : IDriverEvents
         Control(LibC.EPOLL_CTL_ADD, _wakeFd, SocketEvents.Readable, 0);
     }
 
-    /// <summary>Watches a descriptor for reading, writing and hang-up; the result is what <see cref="Remove"/> wants. Under the lock.</summary>
+    /// <summary>
+    /// Watches a descriptor for reading, writing and hang-up; the result is what <see cref="Remove"/> wants. Under the lock.
+    /// </summary>
     public int Add(int fd, IPollHandler handler)
     {
         int slot = _freeSlot;
@@ -94,7 +96,9 @@ public sealed unsafe class EpollEvents : IDriverEvents
         return slot;
     }
 
-    /// <summary>Forgets a descriptor, which the caller closes afterwards; events already collected for it are dropped. Under the lock.</summary>
+    /// <summary>
+    /// Forgets a descriptor, which the caller closes afterwards; events already collected for it are dropped. Under the lock.
+    /// </summary>
     public void Remove(int slot, int fd)
     {
         Control(LibC.EPOLL_CTL_DEL, fd, SocketEvents.None, 0);

@@ -87,7 +87,9 @@ public sealed unsafe class RtNetlink : IDisposable
         Send($"add address {prefix}");
     }
 
-    /// <summary>Adds a route through an interface, and through a gateway where one is given; a prefix of length 0 is the default route.</summary>
+    /// <summary>
+    /// Adds a route through an interface, and through a gateway where one is given; a prefix of length 0 is the default route.
+    /// </summary>
     public void AddRoute(int index, IpPrefix destination, IpAddress? gateway = null, IpAddress? preferredSource = null)
     {
         Begin(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);

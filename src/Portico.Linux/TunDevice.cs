@@ -152,7 +152,8 @@ public sealed unsafe class TunDevice : IDisposable
     private static LinuxException OpenError(Errno error) => new(
         error switch
         {
-            Errno.ENOENT => $"{Path} does not exist: load the kernel module (modprobe tun), or give the container the device (--device {Path})",
+            Errno.ENOENT =>
+                $"{Path} does not exist: load the kernel module (modprobe tun), or give the container the device (--device {Path})",
             Errno.EACCES => $"{Path}: permission denied: the device must be readable and writable for you (chmod 0666 {Path}, as root)",
             Errno.EPERM => $"{Path}: operation not permitted: the container's device rules forbid it (--device {Path})",
             Errno.ENODEV or Errno.ENXIO => $"{Path}: the kernel has no TUN driver (modprobe tun, or CONFIG_TUN)",

@@ -23,7 +23,9 @@ public interface IDriverEvents : IDisposable
     /// </summary>
     bool Dispatch();
 
-    /// <summary>Whether there may be packets that only <see cref="Dispatch"/> delivers: timers then fire after it, not in other scopes.</summary>
+    /// <summary>
+    /// Whether there may be packets that only <see cref="Dispatch"/> delivers: timers then fire after it, not in other scopes.
+    /// </summary>
     bool HasDevices => true;
 }
 
@@ -43,7 +45,9 @@ public sealed class ParkingEvents : IDriverEvents
     public void Wait(Duration timeout)
     {
         // The BCL waits in whole milliseconds: rounded up, since too early would only mean to come back and wait again.
-        long milliseconds = timeout == Duration.Infinite ? Timeout.Infinite : Math.Min((timeout.Nanoseconds + 999_999) / 1_000_000, int.MaxValue);
+        long milliseconds = timeout == Duration.Infinite
+            ? Timeout.Infinite
+            : Math.Min((timeout.Nanoseconds + 999_999) / 1_000_000, int.MaxValue);
         _wake.WaitOne((int)milliseconds);
     }
 

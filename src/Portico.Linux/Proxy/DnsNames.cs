@@ -106,7 +106,9 @@ public sealed class DnsNames
         return 12 + address.WireLength;
     }
 
-    /// <summary>Copies the name in lower case; its length with the final 0, or 0 where it is broken. A question has no compression.</summary>
+    /// <summary>
+    /// Copies the name in lower case; its length with the final 0, or 0 where it is broken. A question has no compression.
+    /// </summary>
     private static int ReadName(ReadOnlySpan<byte> source, Span<byte> name)
     {
         int position = 0;

@@ -1,4 +1,6 @@
+using System.Net.NetworkInformation;
 using Portico.Net;
+using Card = System.Net.NetworkInformation.NetworkInterface;
 
 namespace Portico.Linux;
 
@@ -54,7 +56,8 @@ public sealed class HostPolicy
 
         if (Contains(Hosts, address))
         {
-            IpAddress? own = HostLoopback ? (address.IsIpv4 ? IpAddress.LoopbackIpv4 : IpAddress.LoopbackIpv6) : OuterAddress(address.IsIpv4);
+            IpAddress loopback = address.IsIpv4 ? IpAddress.LoopbackIpv4 : IpAddress.LoopbackIpv6;
+            IpAddress? own = HostLoopback ? loopback : OuterAddress(address.IsIpv4);
             target = new Endpoint(own ?? default, destination.Port);
             return own == null ? HostPolicyVerdict.Refuse : HostPolicyVerdict.Allow;
         }
@@ -115,9 +118,9 @@ public sealed class HostPolicy
             }
         }
 
-        foreach (System.Net.NetworkInformation.NetworkInterface card in System.Net.NetworkInformation.NetworkInterface.GetAllNetworkInterfaces())
+        foreach (Card card in Card.GetAllNetworkInterfaces())
         {
-            foreach (System.Net.NetworkInformation.UnicastIPAddressInformation unicast in card.GetIPProperties().UnicastAddresses)
+            foreach (UnicastIPAddressInformation unicast in card.GetIPProperties().UnicastAddresses)
             {
                 IpAddress address = IpAddress.From(unicast.Address);
                 if (address.IsIpv4 == isIpv4 && IsReachable(address))

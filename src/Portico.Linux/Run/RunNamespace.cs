@@ -69,7 +69,8 @@ public sealed class RunNamespace : IDisposable
 
     private TunDevice Configure()
     {
-        TunDevice device = TunDevice.Create(new TunOptions { Name = _options.DeviceName, Mtu = _options.Mtu, Offloads = _options.Offloads });
+        TunOptions options = new() { Name = _options.DeviceName, Mtu = _options.Mtu, Offloads = _options.Offloads };
+        TunDevice device = TunDevice.Create(options);
         try
         {
             using RtNetlink netlink = new();

@@ -57,7 +57,8 @@ public static unsafe class UserNamespace
     {
         if (Read("/proc/sys/kernel/unprivileged_userns_clone") == "0")
         {
-            return "user namespaces are not allowed for ordinary users: sysctl -w kernel.unprivileged_userns_clone=1 (as root), or run as root";
+            return "user namespaces are not allowed for ordinary users: sysctl -w kernel.unprivileged_userns_clone=1 (as root), "
+                + "or run as root";
         }
 
         if (Read("/proc/sys/user/max_user_namespaces") == "0")

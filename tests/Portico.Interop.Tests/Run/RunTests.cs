@@ -83,7 +83,7 @@ public sealed class RunTests : IDisposable
             t.join()
             print(h.hexdigest())
             """;
-        using Process process = _host.StartPortico(["run", .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--", "python3", "-c", script]);
+        using Process process = _host.StartPortico([.. Run(options), "python3", "-c", script]);
         using Socket accepted = await listener.AcceptAsync().WaitAsync(TimeSpan.FromSeconds(60));
         using NetworkStream stream = new(accepted);
 
@@ -167,9 +167,11 @@ public sealed class RunTests : IDisposable
             $"""
             import socket
             u=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); u.sendto(b'last words',('192.0.2.1',{datagramPort}))
-            s=socket.create_connection(('192.0.2.1',{port})); s.setsockopt(socket.SOL_SOCKET,socket.SO_SNDBUF,4000000); s.sendall(bytes(1000000))
+            s=socket.create_connection(('192.0.2.1',{port}))
+            s.setsockopt(socket.SOL_SOCKET,socket.SO_SNDBUF,4000000)
+            s.sendall(bytes(1000000))
             """;
-        using Process process = _host.StartPortico([.. $"run {options}".Split(' ', StringSplitOptions.RemoveEmptyEntries), "--", "python3", "-c", script]);
+        using Process process = _host.StartPortico([.. Run(options), "python3", "-c", script]);
         using Socket accepted = await listener.AcceptAsync().WaitAsync(TimeSpan.FromSeconds(60));
         using NetworkStream stream = new(accepted);
         int total = await Task.Run(() =>
@@ -196,10 +198,10 @@ public sealed class RunTests : IDisposable
         string script =
             $"""
             import socket
-            for family,address,port in [(socket.AF_INET,'127.0.0.1',{port4}),(socket.AF_INET6,'::1',{port6}),(socket.AF_INET,'10.0.2.2',{port4}),
-                    (socket.AF_INET,'10.0.2.3',{port4}),(socket.AF_INET6,'::ffff:127.0.0.1',{port4}),(socket.AF_INET,'0.0.0.0',{port4}),
-                    (socket.AF_INET,'169.254.169.254',80),(socket.AF_INET6,'64:ff9b::127.0.0.1',{port4}),(socket.AF_INET6,'::127.0.0.1',{port4})]:
-                s=socket.socket(family); s.settimeout(10)
+            for address,port in [('127.0.0.1',{port4}),('::1',{port6}),('10.0.2.2',{port4}),('10.0.2.3',{port4}),
+                    ('::ffff:127.0.0.1',{port4}),('0.0.0.0',{port4}),('169.254.169.254',80),
+                    ('64:ff9b::127.0.0.1',{port4}),('::127.0.0.1',{port4})]:
+                s=socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET); s.settimeout(10)
                 try: s.connect((address,port)); print('reached', address)
                 except OSError as e: pass
             """;
@@ -213,7 +215,8 @@ public sealed class RunTests : IDisposable
     {
         using Socket loopback = _host.Listen(IpAddress.LoopbackIpv4, out int port);
         _host.Portico(
-            "run", "--host-loopback", "--", "python3", "-c", $"import socket; socket.create_connection(('host.portico',{port}))").Succeeded();
+            "run", "--host-loopback", "--", "python3", "-c",
+            $"import socket; socket.create_connection(('host.portico',{port}))").Succeeded();
         Assert.True(loopback.Poll(10_000_000, SelectMode.SelectRead));
     }
 
@@ -257,7 +260,8 @@ public sealed class RunTests : IDisposable
             import socket,struct
             def ask(name,kind):
                 s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(10)
-                q=struct.pack('>HHHHHH',0x1234,0x0100,1,0,0,0)+b''.join(bytes([len(l)])+l.encode() for l in name.split('.'))+b'\0'+struct.pack('>HH',kind,1)
+                n=b''.join(bytes([len(l)])+l.encode() for l in name.split('.'))
+                q=struct.pack('>HHHHHH',0x1234,0x0100,1,0,0,0)+n+b'\0'+struct.pack('>HH',kind,1)
                 s.sendto(q,('10.0.2.2',53)); r=s.recv(512)
                 flags,count=struct.unpack('>HH',r[2:4]+r[6:8])
                 size=4 if kind==1 else 16
@@ -362,7 +366,9 @@ public sealed class RunTests : IDisposable
             output.Split("min/avg/max/mdev = ")[1].Split('/')[0], System.Globalization.CultureInfo.InvariantCulture);
         Assert.True(least >= 60, output);
         Assert.Contains(
-            "Established", _host.RunShell("curl -sS -m 50 http://portico.internal/", "--loss", "10%", "--seed", "7").Succeeded(), StringComparison.Ordinal);
+            "Established",
+            _host.RunShell("curl -sS -m 50 http://portico.internal/", "--loss", "10%", "--seed", "7").Succeeded(),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -385,6 +391,8 @@ public sealed class RunTests : IDisposable
             Assert.Contains("/dev/net/tun: permission denied", result.Error, StringComparison.Ordinal);
         }
     }
+
+    private static string[] Run(string options) => [.. $"run {options}".Split(' ', StringSplitOptions.RemoveEmptyEntries), "--"];
 
     [DllImport("libc", EntryPoint = "kill")]
     private static extern int Kill(int process, int signal);
