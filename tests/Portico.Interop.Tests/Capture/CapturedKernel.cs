@@ -55,6 +55,10 @@ public sealed class CapturedKernel : IDisposable
 
     public ImpairmentLink? Impaired { get; private set; }
 
+    /// <summary>Runs a command line on the kernel's side, with the patience that a busy machine asks for.</summary>
+    public Task<CommandResult> ShellAsync(string command) => Task.Run(
+        () => CommandResult.WaitFor(Kernel.StartProgram("sh", "-c", command), TimeSpan.FromSeconds(240)));
+
     /// <summary>Ends the traffic and returns the finished capture's name.</summary>
     public string End()
     {

@@ -27,18 +27,19 @@ public sealed class Retransmissions
     private static readonly string[] s_fields =
     [
         "frame.number", "frame.time_relative", "frame.interface_id", "frame.packet_flags_direction", "tcp.stream", "tcp.seq_raw", "tcp.len",
-        "tcp.ack_raw", "tcp.options.sack_le", "tcp.options.sack_re",
+        "tcp.ack_raw", "tcp.options.sack_le", "tcp.options.sack_re", "_ws.malformed", "ip.checksum.status",
+        "tcp.checksum.status", "tcp.checksum",
     ];
 
     /// <summary>
-    /// Fails the test unless each retransmission in the capture repeats a segment that was dropped, or that the peer reported missing
-    /// below others that it has (RFC 6675 4), or that was unacknowledged for the least retransmission timeout or below one that was
-    /// (RFC 6298 5).
+    /// Fails the test unless all packets of the capture are well-formed, and each retransmission repeats a segment that was dropped,
+    /// or that the peer reported missing below others that it has (RFC 6675 4), or that was unacknowledged for the least
+    /// retransmission timeout or sent before one that was (RFC 6298 5).
     /// </summary>
     public static void AssertExplained(string file)
     {
         Retransmissions found = new();
-        foreach (string line in Tshark.Read(file, "tcp", s_fields))
+        foreach (string line in Tshark.Read(file, "frame", s_fields))
         {
             found.Add(line.Split('\t'));
         }
@@ -46,11 +47,18 @@ public sealed class Retransmissions
         Assert.True(found._count > 0, "no retransmission at all");
         Assert.True(
             found._unexplained.Count == 0,
-            $"{found._unexplained.Count} of {found._count} retransmissions have no reason:\n{string.Join('\n', found._unexplained.Take(20))}");
+            $"{found._unexplained.Count} of {found._count} retransmissions have no reason:\n" +
+            $"{string.Join('\n', found._unexplained.Take(20))}");
     }
 
     private void Add(string[] fields)
     {
+        AssertWellFormed(fields);
+        if (fields[4].Length == 0)
+        {
+            return;
+        }
+
         double time = double.Parse(fields[1], CultureInfo.InvariantCulture);
         bool wasDropped = fields[2] == "1";
         bool isOutbound = fields[3].EndsWith('2');
@@ -94,6 +102,14 @@ public sealed class Retransmissions
         connection.SentAt[start] = time;
         connection.SndMax = !connection.HasSent || Before(connection.SndMax, end) ? end : connection.SndMax;
         connection.HasSent = true;
+    }
+
+    /// <summary>What <see cref="Tshark.AssertWellFormed"/> asks for, in the same reading of the file.</summary>
+    private static void AssertWellFormed(string[] fields)
+    {
+        bool isZeroFromKernel = fields[13] == "0xffff" && fields[3].EndsWith('1');
+        Assert.True(
+            fields[10].Length == 0 && fields[11] != "0" && (fields[12] != "0" || isZeroFromKernel), $"frame {fields[0]} is malformed");
     }
 
     private static void Acknowledge(Connection connection, string[] fields)

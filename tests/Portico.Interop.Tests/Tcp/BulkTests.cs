@@ -36,8 +36,8 @@ public sealed class BulkTests
         using CapturedKernel captured = new(offloads);
         await using (HttpServer http = new(captured.Host, s_body))
         {
-            CommandResult result = await Task.Run(() => captured.Kernel.Shell(
-                $"curl -sS -g -m 200 http://{server}/{BodyBytes}/0 | sha256sum"));
+            CommandResult result = await captured.ShellAsync(
+                $"curl -sS -g -m 200 http://{server}/{BodyBytes}/0 | sha256sum");
             Assert.Equal(s_hash, result.Succeeded()[..64]);
             await http.FinishAsync();
         }
@@ -85,17 +85,15 @@ public sealed class BulkTests
                 }
 
                 File.WriteAllText(Path.Combine(directory, "urls"), configuration.ToString());
-                CommandResult result = await Task.Run(() => captured.Kernel.Shell(
+                CommandResult result = await captured.ShellAsync(
                     $"curl -sS -g -m 200 --parallel --parallel-immediate --parallel-max {Parts} -K {directory}/urls && " +
-                    $"rm {directory}/urls && cat {directory}/* | sha256sum"));
+                    $"rm {directory}/urls && cat {directory}/* | sha256sum");
                 Assert.Equal(s_hash, result.Succeeded()[..64]);
                 await http.FinishAsync();
             }
 
             Assert.True(captured.Impaired!.Outbound.Counters[ImpairmentCounter.LossDrops] > 0);
-            string file = captured.End();
-            Tshark.AssertWellFormed(file);
-            Retransmissions.AssertExplained(file);
+            Retransmissions.AssertExplained(captured.End());
         }
         finally
         {

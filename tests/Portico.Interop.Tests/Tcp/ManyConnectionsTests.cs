@@ -36,10 +36,11 @@ public sealed class ManyConnectionsTests
 
                     File.WriteAllText($"{directory}/urls{program}", urls.ToString());
                     command.Append(
-                        $"curl -sS -g -m 150 --parallel --parallel-immediate --parallel-max 300 -K {directory}/urls{program} || touch {directory}/failed & ");
+                        $"curl -sS -g -m 150 --parallel --parallel-immediate --parallel-max 300 " +
+                        $"-K {directory}/urls{program} || touch {directory}/failed & ");
                 }
 
-                string output = (await Task.Run(() => captured.Kernel.Shell(command + "wait"))).Succeeded();
+                string output = (await captured.ShellAsync(command + "wait")).Succeeded();
                 Assert.False(File.Exists($"{directory}/failed"), output);
                 await http.FinishAsync();
             }
