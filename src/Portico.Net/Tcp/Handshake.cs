@@ -1,0 +1,147 @@
+namespace Portico.Net;
+
+// The opener's side of the handshake: RFC 9293 3.10.7.3, and what both sides do when it is complete.
+public sealed unsafe partial class TcpLayer
+{
+    /// <summary>RFC 9293 3.10.7.3.</summary>
+    private void ArriveInSynSent(Tcb* c, ref Arrival seg)
+    {
+        if (seg.Has(TcpFlags.Ack))
+        {
+            // First: an ACK of anything but our SYN is answered with a reset, unless it is one.
+            if (Seq.Leq(seg.Ack, c->Iss) || Seq.Gt(seg.Ack, c->SndNxt))
+            {
+                ++Mib[TcpCounter.InvalidAcks];
+                if (!seg.Has(TcpFlags.Rst))
+                {
+                    SendReset(ref seg);
+                }
+
+                return;
+            }
+
+            if (seg.Options.HasTimestamp && Has(c, TcbFlags.Timestamps) && seg.Options.TsEcr != 0
+                && (int)(seg.Options.TsEcr - TsClock(c)) > 0)
+            {
+                ++Mib[TcpCounter.PAWSActive];
+                SendReset(ref seg);
+                return;
+            }
+        }
+
+        // Second: a reset counts only when it acknowledges our SYN.
+        if (seg.Has(TcpFlags.Rst))
+        {
+            if (seg.Has(TcpFlags.Ack))
+            {
+                ++Mib[TcpCounter.AttemptFails];
+                Finish(c, Errno.ECONNREFUSED);
+            }
+            else
+            {
+                ++Mib[TcpCounter.InvalidResets];
+            }
+
+            return;
+        }
+
+        if (!seg.Has(TcpFlags.Syn))
+        {
+            ++Mib[TcpCounter.SequenceDrops];
+            return;
+        }
+
+        // Fourth: the peer's SYN.
+        AdoptPeerSyn(c, ref seg);
+        if (seg.Has(TcpFlags.Ack))
+        {
+            c->SndWnd = seg.Window;
+            c->SndWl1 = seg.Seq;
+            c->MaxWindow = Math.Max(c->MaxWindow, c->SndWnd);
+            HandleAck(c, ref seg);
+            BecomeEstablished(c);
+            if (seg.Length > 0 || seg.Has(TcpFlags.Fin) || seg.Has(TcpFlags.Urg))
+            {
+                // Data with the SYN-ACK: the rest of the processing sees it behind the SYN.
+                seg.Seq++;
+                seg.Flags &= ~TcpFlags.Syn;
+                HandleUrgent(c, ref seg);
+                QueueData(c, ref seg);
+            }
+
+            c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
+            SendPending(c);
+            AckAfterData(c);
+        }
+        else
+        {
+            // Simultaneous open (RFC 9293 3.5, figure 7): our SYN stays in flight, now with an ACK.
+            SetState(c, TcpState.SynReceived);
+            c->SndWnd = seg.Window;
+            c->MaxWindow = c->SndWnd;
+            ResendSyn(c);
+        }
+    }
+
+    /// <summary>Takes over what the peer's SYN agrees to: IRS, the options, and windows that follow from them.</summary>
+    private void AdoptPeerSyn(Tcb* c, ref Arrival seg)
+    {
+        c->Irs = seg.Seq;
+        c->RcvNxt = seg.Seq + 1;
+        c->RcvWup = seg.Seq + 1;
+        c->CopiedSeq = seg.Seq + 1;
+        c->RcvUp = seg.Seq;
+        c->SndWl1 = seg.Seq;
+        if (!seg.Options.HasTimestamp)
+        {
+            c->Flags &= ~TcbFlags.Timestamps;
+        }
+        else if (Has(c, TcbFlags.Timestamps))
+        {
+            StoreTsRecent(c, seg.Options.TsVal);
+        }
+
+        if (!seg.Options.SackPermitted)
+        {
+            c->Flags &= ~TcbFlags.Sack;
+        }
+
+        if (seg.Options.WindowScale < 0 || !Has(c, TcbFlags.WindowScale))
+        {
+            c->Flags &= ~TcbFlags.WindowScale;
+            c->SndWindShift = 0;
+            c->RcvWindShift = 0;
+            c->WindowClamp = Math.Min(c->WindowClamp, 65535);
+        }
+        else
+        {
+            c->SndWindShift = (byte)Math.Min((int)seg.Options.WindowScale, 14);
+        }
+
+        SetMssClamp(c, seg.Options.Mss);
+        UpdateMss(c);
+        InitializeReceiveMss(c);
+    }
+
+    /// <summary>What changes when a connection becomes ESTABLISHED, from either side.</summary>
+    private void BecomeEstablished(Tcb* c)
+    {
+        SetState(c, TcpState.Established);
+        InitializeBuffers(c);
+        c->RetransStamp = 0;
+        c->LastReceivedMillis = c->LastAckMillis = NowMillis;
+        CongestionInitialize(c);
+        if (Has(c, TcbFlags.KeepAlive))
+        {
+            ArmKeepAlive(c, KeepIdleMillis(c));
+        }
+
+        if (Has(c, TcbFlags.FinQueued))
+        {
+            // RFC 9293 3.10.4: a CLOSE in SYN-RECEIVED waits for this moment.
+            SetState(c, TcpState.FinWait1);
+        }
+
+        Notify(c, SocketEvents.Writable);
+    }
+}

@@ -1,0 +1,222 @@
+using System.Runtime.CompilerServices;
+
+namespace Portico.Net;
+
+// How much window to offer: silly window avoidance (RFC 9293 3.8.6.2.2), and a buffer that grows with the application's reading rate.
+public sealed unsafe partial class TcpLayer
+{
+    /// <summary>Window space that an amount of buffer memory stands for: half of it, as with Linux's default tcp_adv_win_scale.</summary>
+    private static int WindowFromSpace(int space) => space <= 0 ? 0 : space >> 1;
+
+    private static int FullWindowSpace(Tcb* c) => WindowFromSpace(c->RcvBuf);
+
+    private static int FreeWindowSpace(Tcb* c) => WindowFromSpace(c->RcvBuf - c->RcvMemory);
+
+    /// <summary>Before the first segment: the window of the SYN and the scale that the largest buffer needs (Linux: tcp_select_initial_window).</summary>
+    private void SelectInitialWindow(int space, int mss, bool scaling, out uint window, out byte shift, out uint clamp)
+    {
+        clamp = 65535u << 14;
+        long usable = Math.Min(space, (long)clamp);
+        if (mss > 0 && usable > mss)
+        {
+            usable -= usable % mss;
+        }
+
+        window = (uint)Math.Min(usable, 65535);
+        shift = 0;
+        if (scaling)
+        {
+            long most = Math.Max(Math.Max(usable, Settings.tcp_rmem.Max), Settings.rmem_max);
+            while (most > 65535 && shift < 14)
+            {
+                most >>= 1;
+                shift++;
+            }
+        }
+
+        clamp = Math.Min(clamp, 65535u << shift);
+    }
+
+    /// <summary>Established: buffers and thresholds from what was agreed (Linux: tcp_init_buffer_space).</summary>
+    private void InitializeBuffers(Tcb* c)
+    {
+        if (!Has(c, TcbFlags.SendBufferLocked))
+        {
+            ExpandSendBuffer(c);
+        }
+
+        c->RcvSpace = Math.Min(c->RcvWnd, 10u * c->AdvMss);
+        c->RcvSpaceSeq = c->CopiedSeq;
+        c->RcvSpaceTimeMicros = NowMicros;
+        uint full = (uint)FullWindowSpace(c);
+        if (c->WindowClamp >= full)
+        {
+            c->WindowClamp = full;
+        }
+
+        c->RcvSsThresh = Math.Min(Math.Max(c->RcvWnd, c->RcvSsThresh), c->WindowClamp);
+    }
+
+    /// <summary>The window to offer now (Linux: __tcp_select_window): nothing silly, never more than what memory allows.</summary>
+    private uint ComputeWindow(Tcb* c)
+    {
+        int mss = c->RcvMss;
+        int free = FreeWindowSpace(c);
+        int allowed = FullWindowSpace(c);
+        int full = (int)Math.Min(c->WindowClamp, (uint)allowed);
+        if (mss > full)
+        {
+            mss = full;
+            if (mss <= 0)
+            {
+                return 0;
+            }
+        }
+
+        if (free < full >> 1)
+        {
+            c->QuickAcks = 0;
+            if (_receiveMemory > Settings.tcp_mem_high / 2)
+            {
+                c->RcvSsThresh = Math.Min(c->RcvSsThresh, 4u * c->AdvMss);
+            }
+
+            free &= ~((1 << c->RcvWindShift) - 1);
+            if (free < allowed >> 4 || free < mss)
+            {
+                return 0;
+            }
+        }
+
+        free = (int)Math.Min((uint)Math.Max(free, 0), c->RcvSsThresh);
+        if (c->RcvWindShift != 0)
+        {
+            uint unit = 1u << c->RcvWindShift;
+            return ((uint)free + unit - 1) & ~(unit - 1);
+        }
+
+        uint window = c->RcvWnd;
+        if (window <= (uint)Math.Max(free - mss, 0) || window > (uint)free)
+        {
+            window = (uint)(free - (free % Math.Max(mss, 1)));
+        }
+        else if (mss == full && (uint)free > window + (uint)(full >> 1))
+        {
+            window = (uint)free;
+        }
+
+        return window;
+    }
+
+    /// <summary>RCV.WND for the segment that is about to be sent; a window once offered is not taken back (RFC 9293 3.8.6).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private uint SelectWindow(Tcb* c)
+    {
+        uint current = ReceiveWindow(c);
+        uint window = ComputeWindow(c);
+        if (window < current)
+        {
+            if (window == 0)
+            {
+                ++Mib[TcpCounter.TCPWantZeroWindowAdv];
+            }
+
+            uint unit = 1u << c->RcvWindShift;
+            window = (current + unit - 1) & ~(unit - 1);
+        }
+
+        uint most = 65535u << c->RcvWindShift;
+        window = Math.Min(window, most);
+        if (window == 0 && c->RcvWnd != 0)
+        {
+            ++Mib[TcpCounter.TCPToZeroWindowAdv];
+        }
+        else if (window != 0 && c->RcvWnd == 0)
+        {
+            ++Mib[TcpCounter.TCPFromZeroWindowAdv];
+        }
+
+        c->RcvWnd = window;
+        c->RcvWup = c->RcvNxt;
+        return window;
+    }
+
+    /// <summary>RFC 7323 4.2's idea for a receiver: the time between a byte's offer and its arrival, or an echoed timestamp, is an RTT.</summary>
+    private void MeasureRcvRtt(Tcb* c, ref Arrival seg)
+    {
+        if (Has(c, TcbFlags.Timestamps) && seg.Options.TsEcr != 0 && seg.Length >= c->RcvMss)
+        {
+            int millis = (int)(TsClock(c) - seg.Options.TsEcr);
+            if (millis >= 0 && millis < 60_000)
+            {
+                UpdateRcvRtt(c, (uint)Math.Max(millis * 1000, 1));
+            }
+
+            return;
+        }
+
+        uint now = NowMicros;
+        if (c->RcvRttTimeMicros == 0)
+        {
+            c->RcvRttTimeMicros = now;
+            c->RcvRttSeq = c->RcvNxt + c->RcvWnd;
+        }
+        else if (Seq.Geq(c->RcvNxt, c->RcvRttSeq))
+        {
+            UpdateRcvRtt(c, Math.Max(now - c->RcvRttTimeMicros, 1));
+            c->RcvRttSeq = c->RcvNxt + c->RcvWnd;
+            c->RcvRttTimeMicros = now;
+        }
+    }
+
+    private static void UpdateRcvRtt(Tcb* c, uint sample)
+    {
+        uint old = c->RcvRttMicros;
+        c->RcvRttMicros = old == 0 ? sample : sample < old ? sample : old + ((sample - old) >> 3);
+    }
+
+    /// <summary>The window opens by two segments for each good one until the buffer's share is reached (Linux: tcp_grow_window).</summary>
+    private void GrowWindow(Tcb* c)
+    {
+        int room = (int)(Math.Min(c->WindowClamp, (uint)FullWindowSpace(c)) - c->RcvSsThresh);
+        if (room <= 0 || _receiveMemory > Settings.tcp_mem_high / 2)
+        {
+            return;
+        }
+
+        c->RcvSsThresh += (uint)Math.Min(room, 2 * c->AdvMss);
+    }
+
+    /// <summary>Dynamic right-sizing: the buffer holds twice what the application reads in a round trip (Linux: tcp_rcv_space_adjust).</summary>
+    private void AdjustReceiveSpace(Tcb* c)
+    {
+        uint now = NowMicros;
+        uint elapsed = now - c->RcvSpaceTimeMicros;
+        if (elapsed < c->RcvRttMicros || c->RcvRttMicros == 0)
+        {
+            return;
+        }
+
+        uint copied = c->CopiedSeq - c->RcvSpaceSeq;
+        if (copied > c->RcvSpace)
+        {
+            if (Settings.tcp_moderate_rcvbuf && !Has(c, TcbFlags.ReceiveBufferLocked))
+            {
+                ulong window = (2UL * copied) + (16UL * c->AdvMss);
+                ulong grow = window * (copied - c->RcvSpace) / Math.Max(c->RcvSpace, 1u);
+                window += grow << 1;
+                int buffer = (int)Math.Min(window * 2, (ulong)Settings.tcp_rmem.Max);
+                if (buffer > c->RcvBuf)
+                {
+                    c->RcvBuf = buffer;
+                    c->WindowClamp = (uint)WindowFromSpace(buffer);
+                }
+            }
+
+            c->RcvSpace = copied;
+        }
+
+        c->RcvSpaceSeq = c->CopiedSeq;
+        c->RcvSpaceTimeMicros = now;
+    }
+}

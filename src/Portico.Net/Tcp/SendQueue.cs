@@ -1,0 +1,279 @@
+namespace Portico.Net;
+
+// The send buffer: the chain of blocks from SND.UNA to the last byte written, and the records of what has been sent of it.
+public sealed unsafe partial class TcpLayer
+{
+    /// <summary>Appends to the send buffer as much as memory allows; returns the bytes taken.</summary>
+    private int AppendData(Tcb* c, ReadOnlySpan<byte> data)
+    {
+        int taken = 0;
+        while (taken < data.Length)
+        {
+            Block* block = c->SndBlockTail;
+            int room = block == null ? 0 : block->Capacity - block->End;
+            if (room == 0)
+            {
+                int left = data.Length - taken;
+
+                // A stream of small writes fills middling blocks; a lone small message takes a small one.
+                int wanted = left <= BlockPool.SmallBytes && block != null ? BlockPool.MediumBytes : Math.Min(left, BlockPool.LargeBytes);
+                block = AppendBlock(c, wanted);
+                if (block == null)
+                {
+                    break;
+                }
+
+                room = block->Capacity;
+            }
+
+            int count = Math.Min(room, data.Length - taken);
+            data.Slice(taken, count).CopyTo(new Span<byte>(Block.Data(block) + block->End, count));
+            block->End += count;
+            c->SndBlockNext = c->SndBlockNext == null ? block : c->SndBlockNext;
+            c->WriteSeq += (uint)count;
+            taken += count;
+        }
+
+        return taken;
+    }
+
+    private Block* AppendBlock(Tcb* c, int bytes)
+    {
+        Block* block = _engine.Blocks.Rent(bytes);
+        if (block == null)
+        {
+            ++Mib[TcpCounter.TCPMemoryPressures];
+            return null;
+        }
+
+        LinkBlock(c, block);
+        return block;
+    }
+
+    private static void LinkBlock(Tcb* c, Block* block)
+    {
+        block->Sequence = c->WriteSeq;
+        if (c->SndBlockTail == null)
+        {
+            c->SndBlockHead = block;
+        }
+        else
+        {
+            c->SndBlockTail->Next = block;
+        }
+
+        c->SndBlockTail = block;
+    }
+
+    /// <summary>Gives back the blocks whose last byte is acknowledged.</summary>
+    private void FreeAckedBlocks(Tcb* c)
+    {
+        Block* block = c->SndBlockHead;
+        while (block != null && Seq.Leq(block->Sequence + (uint)(block->End - block->Start), c->SndUna))
+        {
+            Invariant.Check(block != c->SndBlockNext);
+            Block* next = block->Next;
+            _engine.Blocks.Release(block);
+            block = next;
+        }
+
+        c->SndBlockHead = block;
+        if (block == null)
+        {
+            c->SndBlockTail = null;
+        }
+    }
+
+    private void FreeSendQueue(Tcb* c)
+    {
+        while (c->TxHead != null)
+        {
+            UnlinkSegment(c, c->TxHead);
+        }
+
+        for (Block* block = c->SndBlockHead; block != null;)
+        {
+            Block* next = block->Next;
+            _engine.Blocks.Release(block);
+            block = next;
+        }
+
+        c->SndBlockHead = c->SndBlockTail = c->SndBlockNext = null;
+        c->PacketsOut = c->SackedOut = c->LostOut = c->RetransOut = 0;
+        c->Scoreboard = null;
+    }
+
+    /// <summary>How much of <paramref name="length"/> fits into a packet's fragments.</summary>
+    private static uint LimitByFragments(Block* block, uint seq, uint length, uint mss)
+    {
+        uint available = 0;
+        for (int i = 0; i < Packet.FragmentsMax && block != null && available < length; i++)
+        {
+            available += block->Sequence + (uint)(block->End - block->Start) - seq - available;
+            block = block->Next;
+        }
+
+        if (available >= length)
+        {
+            return length;
+        }
+
+        return available > mss ? available - (available % mss) : available;
+    }
+
+    private static void AdvanceUnsentBlock(Tcb* c, uint seq)
+    {
+        Block* block = c->SndBlockNext;
+        while (block != null && Seq.Leq(block->Sequence + (uint)(block->End - block->Start), seq))
+        {
+            block = block->Next;
+        }
+
+        c->SndBlockNext = block;
+    }
+
+    private SendSegment* NewSegment(Tcb* c)
+    {
+        SendSegment* segment = _sendSegments.Rent(out uint index);
+        if (segment == null)
+        {
+            ++Mib[TcpCounter.NoMemory];
+            return null;
+        }
+
+        segment->Index = index;
+        return segment;
+    }
+
+    private void LinkSegment(Tcb* c, SendSegment* segment)
+    {
+        segment->Previous = c->TxTail;
+        segment->Next = null;
+        if (c->TxTail == null)
+        {
+            c->TxHead = segment;
+        }
+        else
+        {
+            c->TxTail->Next = segment;
+        }
+
+        c->TxTail = segment;
+        if (c->Scoreboard != null)
+        {
+            c->Scoreboard = SegmentTree.Insert(c->Scoreboard, &segment->Node);
+        }
+    }
+
+    private void UnlinkSegment(Tcb* c, SendSegment* segment)
+    {
+        if (c->Scoreboard != null)
+        {
+            c->Scoreboard = SegmentTree.Remove(c->Scoreboard, &segment->Node);
+        }
+
+        if (c->LostHint == segment)
+        {
+            c->LostHint = null;
+        }
+        else if (c->LostHint != null && (segment->Marks & SegmentMarks.Sacked) != 0)
+        {
+            c->LostHintSacked -= segment->PacketCount;
+        }
+
+        if (c->RetransmitHint == segment)
+        {
+            c->RetransmitHint = null;
+        }
+
+        if (segment->Previous == null)
+        {
+            c->TxHead = segment->Next;
+        }
+        else
+        {
+            segment->Previous->Next = segment->Next;
+        }
+
+        if (segment->Next == null)
+        {
+            c->TxTail = segment->Previous;
+        }
+        else
+        {
+            segment->Next->Previous = segment->Previous;
+        }
+
+        _sendSegments.Return(segment->Index);
+    }
+
+    /// <summary>Cuts a segment in two at <paramref name="seq"/>; returns the second part, null without memory. Sums stay right.</summary>
+    private SendSegment* SplitSegment(Tcb* c, SendSegment* segment, uint seq)
+    {
+        Invariant.Check(Seq.Gt(seq, segment->Node.Start) && Seq.Lt(seq, segment->Node.End));
+        SendSegment* rest = NewSegment(c);
+        if (rest == null)
+        {
+            return null;
+        }
+
+        rest->Node.Start = seq;
+        rest->Node.End = segment->Node.End;
+        rest->Marks = segment->Marks;
+        rest->SentTime = segment->SentTime;
+        rest->Flags = segment->Flags & (TcpFlags.Fin | TcpFlags.Psh);
+        rest->Block = BlockAt(segment->Block, seq);
+        segment->Node.End = seq;
+        segment->Flags &= ~(TcpFlags.Fin | TcpFlags.Psh);
+
+        rest->Previous = segment;
+        rest->Next = segment->Next;
+        if (segment->Next == null)
+        {
+            c->TxTail = rest;
+        }
+        else
+        {
+            segment->Next->Previous = rest;
+        }
+
+        segment->Next = rest;
+        int before = segment->PacketCount;
+        uint mss = Math.Max((uint)c->Mss, 1);
+        segment->PacketCount = (ushort)Math.Max(1, (PayloadLength(segment) + mss - 1) / mss);
+        rest->PacketCount = (ushort)Math.Max(1, (PayloadLength(rest) + mss - 1) / mss);
+        AdjustCounts(c, rest->Marks, segment->PacketCount + rest->PacketCount - before);
+        if (c->Scoreboard != null)
+        {
+            c->Scoreboard = SegmentTree.Insert(c->Scoreboard, &rest->Node);
+        }
+
+        return rest;
+    }
+
+    /// <summary>Takes what is acknowledged off the front of a super-segment; returns how many of its segments that were.</summary>
+    private static uint TrimAcked(Tcb* c, SendSegment* segment, uint una)
+    {
+        uint before = segment->PacketCount;
+        segment->Node.Start = una;
+        segment->Block = BlockAt(segment->Block, una);
+        uint mss = Math.Max((uint)c->Mss, 1);
+        segment->PacketCount = (ushort)Math.Max(1, (PayloadLength(segment) + mss - 1) / mss);
+        if (segment->PacketCount > before)
+        {
+            segment->PacketCount = (ushort)before;
+        }
+
+        return before - segment->PacketCount;
+    }
+
+    private static Block* BlockAt(Block* block, uint seq)
+    {
+        while (block != null && Seq.Leq(block->Sequence + (uint)(block->End - block->Start), seq))
+        {
+            block = block->Next;
+        }
+
+        return block;
+    }
+}

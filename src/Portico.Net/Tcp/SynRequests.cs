@@ -1,0 +1,246 @@
+namespace Portico.Net;
+
+// Half-open connections: RFC 9293 3.10.7.4 for SYN-RECEIVED, in Linux's order (tcp_check_req), and the repetition of SYN-ACKs.
+public sealed unsafe partial class TcpLayer
+{
+    /// <summary>What a SYN says and what we would agree to.</summary>
+    private void FillRequest(SynRequest* request, ref Arrival seg, int receiveBuffer)
+    {
+        request->LocalAddress = seg.Info.Destination;
+        request->RemoteAddress = seg.Info.Source;
+        request->LocalPort = seg.DestinationPort;
+        request->RemotePort = seg.SourcePort;
+        request->InterfaceIndex = (ushort)seg.Info.Interface.Index;
+        request->Irs = seg.Seq;
+        request->SndWnd = (ushort)seg.Window;
+        request->PeerMss = seg.Options.Mss;
+        request->AdvMss = AnnouncedMss(seg.Info.Interface, seg.Info.Destination, 0);
+        request->TsOffset = _isn.TimestampOffset(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort);
+        request->LastAnsweredMillis = NowMillis - (1u << 30);
+        if (seg.Options.HasTimestamp && Settings.tcp_timestamps)
+        {
+            request->Flags |= TcbFlags.Timestamps;
+            request->TsRecent = seg.Options.TsVal;
+        }
+
+        if (seg.Options.SackPermitted && Settings.tcp_sack)
+        {
+            request->Flags |= TcbFlags.Sack;
+        }
+
+        if (seg.Options.WindowScale >= 0 && Settings.tcp_window_scaling)
+        {
+            request->Flags |= TcbFlags.WindowScale;
+            request->SndWindShift = (byte)Math.Min((int)seg.Options.WindowScale, 14);
+        }
+
+        ChooseRequestWindow(request, receiveBuffer);
+    }
+
+    private void ChooseRequestWindow(SynRequest* request, int receiveBuffer)
+    {
+        int space = WindowFromSpace(receiveBuffer != 0 ? receiveBuffer * 2 : Settings.tcp_rmem.Default);
+        SelectInitialWindow(space, request->AdvMss, (request->Flags & TcbFlags.WindowScale) != 0, out uint window, out byte shift, out _);
+        request->RcvWnd = (ushort)window;
+        request->RcvWindShift = shift;
+    }
+
+    private void SendSynAck(SynRequest* request) =>
+        SendSynAck(request, request->Iss, NowMillis + request->TsOffset);
+
+    private void SendSynAck(SynRequest* request, uint iss, uint tsVal)
+    {
+        request->SentTime = NowNanos;
+        if (_stack.Ip.FindRoute(request->LocalAddress, request->RemoteAddress, 0, out RouteCache route) != Errno.None)
+        {
+            return;
+        }
+
+        Packet packet = _engine.Packets.Rent();
+        Span<byte> options = stackalloc byte[40];
+        int optionBytes = TcpOptions.WriteSyn(options, request->AdvMss,
+            (request->Flags & TcbFlags.WindowScale) != 0 ? request->RcvWindShift : -1, (request->Flags & TcbFlags.Sack) != 0,
+            (request->Flags & TcbFlags.Timestamps) != 0, tsVal, request->TsRecent);
+        int headerLength = TcpHeader.LengthMin + optionBytes;
+        Span<byte> header = packet.Push(headerLength);
+        packet.TransportOffset = packet.Start;
+        options[..optionBytes].CopyTo(header[TcpHeader.LengthMin..]);
+        TcpHeader.Write(header, request->LocalPort, request->RemotePort, iss, request->Irs + 1, headerLength,
+            TcpFlags.Syn | TcpFlags.Ack, request->RcvWnd, 0);
+        packet.Checksum = ChecksumState.Partial;
+        ++Mib[TcpCounter.OutSegs];
+        IpSend send = new()
+        {
+            Source = request->LocalAddress,
+            Destination = request->RemoteAddress,
+            Protocol = IpProtocol.Tcp,
+            DontFragment = true,
+        };
+        _stack.Ip.Send(packet, route, send);
+    }
+
+    /// <summary>A segment for a half-open connection (Linux: tcp_check_req; RFC 9293 3.10.7.4 for SYN-RECEIVED).</summary>
+    private void ArriveAtRequest(SynRequest* request, ref Arrival seg)
+    {
+        if (request->Held)
+        {
+            // The forwarder has not decided: only the opener's own reset matters.
+            if (seg.Has(TcpFlags.Rst) && !seg.Has(TcpFlags.Syn) && seg.Seq == request->Irs + 1)
+            {
+                RemoveRequest(request);
+            }
+            else
+            {
+                ++Mib[TcpCounter.TCPACKSkippedSynRecv];
+            }
+
+            return;
+        }
+
+        bool timestamps = (request->Flags & TcbFlags.Timestamps) != 0 && seg.Options.HasTimestamp;
+        bool old = timestamps && (int)(seg.Options.TsVal - request->TsRecent) < 0;
+
+        // The SYN again: the SYN-ACK was lost.
+        if (seg.Seq == request->Irs && (seg.Flags & (TcpFlags.Syn | TcpFlags.Rst | TcpFlags.Ack)) == TcpFlags.Syn && !old)
+        {
+            if (MayAnswerRequest(request))
+            {
+                if (timestamps)
+                {
+                    request->TsRecent = seg.Options.TsVal;
+                }
+
+                SendSynAck(request);
+            }
+
+            return;
+        }
+
+        uint rcvNxt = request->Irs + 1;
+        bool inWindow = Seq.Geq(seg.EndSeq, rcvNxt) && Seq.Leq(seg.Seq, rcvNxt + request->RcvWnd);
+        if (old || !inWindow)
+        {
+            ++Mib[old ? TcpCounter.PAWSEstab : TcpCounter.SequenceDrops];
+            if (!seg.Has(TcpFlags.Rst) && MayAnswerRequest(request))
+            {
+                AcknowledgeRequest(request);
+            }
+
+            return;
+        }
+
+        if (seg.Has(TcpFlags.Rst))
+        {
+            if (seg.Seq != rcvNxt)
+            {
+                ++Mib[TcpCounter.InvalidResets];
+                return;
+            }
+
+            ++Mib[TcpCounter.EmbryonicRsts];
+            ++Mib[TcpCounter.AttemptFails];
+            RemoveRequest(request);
+            return;
+        }
+
+        if (seg.Has(TcpFlags.Syn))
+        {
+            // RFC 5961 4.2.
+            ++Mib[TcpCounter.TCPSYNChallenge];
+            if (MayAnswerRequest(request))
+            {
+                AcknowledgeRequest(request);
+            }
+
+            return;
+        }
+
+        if (!seg.Has(TcpFlags.Ack))
+        {
+            ++Mib[TcpCounter.NoAckFlag];
+            return;
+        }
+
+        if (seg.Ack != request->Iss + 1)
+        {
+            ++Mib[TcpCounter.InvalidAcks];
+            SendReset(ref seg);
+            return;
+        }
+
+        Listener? listener = _listeners[(int)request->Listener];
+        if (listener == null)
+        {
+            RemoveRequest(request);
+            return;
+        }
+
+        if (listener.IsAcceptQueueFull)
+        {
+            // The peer believes that it is connected; its data or our repeated SYN-ACK brings it here again (attack class C03).
+            ++Mib[TcpCounter.ListenOverflows];
+            ++Mib[TcpCounter.ListenDrops];
+            if (Settings.tcp_abort_on_overflow)
+            {
+                SendReset(ref seg);
+                ++Mib[TcpCounter.EmbryonicRsts];
+                RemoveRequest(request);
+            }
+
+            return;
+        }
+
+        long rtt = request->Retransmits == 0 ? Math.Max((NowNanos - request->SentTime) / 1000, 1) : 0;
+        CreateChild(listener, request, ref seg, rtt);
+    }
+
+    private bool MayAnswerRequest(SynRequest* request)
+    {
+        uint now = NowMillis;
+        if (now - request->LastAnsweredMillis < (uint)Settings.tcp_invalid_ratelimit)
+        {
+            ++Mib[TcpCounter.TCPACKSkippedSynRecv];
+            return false;
+        }
+
+        request->LastAnsweredMillis = now;
+        return true;
+    }
+
+    private void AcknowledgeRequest(SynRequest* request) =>
+        SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, request->Iss + 1,
+            request->Irs + 1, TcpFlags.Ack, (ushort)(request->RcvWnd >> request->RcvWindShift), (request->Flags & TcbFlags.Timestamps) != 0,
+            NowMillis + request->TsOffset, request->TsRecent);
+
+    private void RemoveRequest(SynRequest* request)
+    {
+        _engine.Timers.Cancel(&request->Timer);
+        _flows.Remove(FlowHash(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort),
+            request->Index | KindRequest);
+        Listener? listener = request->Listener != 0 ? _listeners[(int)request->Listener] : null;
+        if (listener != null)
+        {
+            listener.RequestCount--;
+        }
+
+        uint index = request->Index;
+        _requests.Return(index);
+    }
+
+    private void OnRequestTimer(SynRequest* request)
+    {
+        if (request->Held || request->Retransmits >= Settings.tcp_synack_retries || _listeners[(int)request->Listener] == null)
+        {
+            ++Mib[TcpCounter.AttemptFails];
+            RemoveRequest(request);
+            return;
+        }
+
+        request->Retransmits++;
+        ++Mib[TcpCounter.RetransSegs];
+        ++Mib[TcpCounter.TCPSynRetrans];
+        ++Mib[TcpCounter.TCPTimeouts];
+        SendSynAck(request);
+        _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + BackedOff(1_000_000_000, request->Retransmits)));
+    }
+}
