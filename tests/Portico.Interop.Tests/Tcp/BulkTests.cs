@@ -13,7 +13,7 @@ public sealed class BulkTests
     private const int BodyBytes = 200_000_000;
 
     // Under 2 % loss one connection is slow by the laws of congestion control, whoever sends: so many share the work.
-    private const int Parts = 80;
+    private const int Parts = 125;
 
     private static readonly byte[] s_body = Content.Bytes(1, BodyBytes);
     private static readonly string s_hash = Content.Hash(s_body);
