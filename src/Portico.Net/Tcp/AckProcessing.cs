@@ -222,11 +222,12 @@ public sealed unsafe partial class TcpLayer
             uint packets;
             if (Seq.Gt(segment->Node.End, una))
             {
-                if (segment->PacketCount == 1 || Seq.Leq(una, segment->Node.Start))
+                if (Seq.Leq(una, segment->Node.Start))
                 {
                     break;
                 }
 
+                // Even less than one segment is taken off: the blocks that it was in are about to be given back.
                 packets = TrimAcked(c, segment, una);
                 if (packets == 0)
                 {

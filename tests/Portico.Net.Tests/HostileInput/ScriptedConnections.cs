@@ -174,6 +174,21 @@ public sealed class ScriptedConnections
         }
     }
 
+    /// <summary>The largest congestion window among the connections, in segments: what one acknowledgment may release at most.</summary>
+    public long LargestCwnd()
+    {
+        long largest = 0;
+        foreach (Slot slot in _slots)
+        {
+            if (slot.HasHandle && _world.Victim.Tcp.GetInfo(slot.Handle, out TcpInfo info) == Errno.None)
+            {
+                largest = Math.Max(largest, info.SndCwnd);
+            }
+        }
+
+        return largest;
+    }
+
     /// <summary>Gives all connections up, as an application that exits.</summary>
     public void CloseAll()
     {
