@@ -1,4 +1,5 @@
 using Portico.Interop.Tests.Capture;
+using Portico.Interop.Tests.Kernel;
 
 namespace Portico.Interop.Tests.Icmp;
 
@@ -18,9 +19,7 @@ public sealed class PingEverySizeTests
         bool ipv6 = address == CapturedKernel.PorticoIpv6;
         foreach (int size in ipv6 ? [.. s_sizes, 65_527] : s_sizes)
         {
-            string output = captured.Kernel.Run(
-                "ping", ipv6 ? "-6" : "-4", "-n", "-q", "-c", "10", "-i", "0.002", "-W", "20", "-s", $"{size}", address).Succeeded();
-            Assert.Contains("10 packets transmitted, 10 received, 0% packet loss", output, StringComparison.Ordinal);
+            KernelPing.AssertAllAnswered(captured.Kernel, address, size, 10);
         }
 
         string file = captured.End();
