@@ -18,11 +18,18 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        ulong hash = FlowHash(info.Destination, info.Source, seg.DestinationPort, seg.SourcePort);
-        uint value = FindFlow(hash, info.Destination, info.Source, seg.DestinationPort, seg.SourcePort);
+        // Segments come in trains: the connection of the last one is tried before the table (30 ns each for hash and look-up).
+        uint value = _recentConnection;
+        if (value == 0 || !Matches(_connections.At(value), ref seg))
+        {
+            ulong hash = FlowHash(info.Destination, info.Source, seg.DestinationPort, seg.SourcePort);
+            value = FindFlow(hash, info.Destination, info.Source, seg.DestinationPort, seg.SourcePort);
+        }
+
         if (value != 0 && (value & KindMask) == KindConnection)
         {
             Tcb* c = _connections.At(value);
+            _recentConnection = value;
             c->SegsIn++;
             ArriveAtConnection(c, ref seg);
         }
@@ -43,6 +50,11 @@ public sealed unsafe partial class TcpLayer
         packet.Release();
         Reap();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Matches(Tcb* c, ref Arrival seg) =>
+        c->RemotePort == seg.SourcePort && c->LocalPort == seg.DestinationPort && c->RemoteAddress == seg.Info.Source
+        && c->LocalAddress == seg.Info.Destination;
 
     private bool TryParse(ref Arrival seg)
     {

@@ -31,6 +31,9 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     private readonly IsnGenerator _isn;
     private readonly ushort _timerHandler;
     private uint _doomed;
+
+    /// <summary>The connection that the last segment was for; 0 when it has left the flow table.</summary>
+    private uint _recentConnection;
     private int _orphanCount;
     private long _receiveMemory;
 
@@ -217,6 +220,11 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         _engine.Timers.Cancel(&c->Timer);
         c->RetransmitDeadline = c->DelayedAckDeadline = c->KeepDeadline = 0;
         _flows.Remove(FlowHash(c), c->Index | KindConnection);
+        if (_recentConnection == c->Index)
+        {
+            _recentConnection = 0;
+        }
+
         ReleasePort(c);
     }
 
