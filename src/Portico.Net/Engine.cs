@@ -31,6 +31,7 @@ public sealed class Engine : IDisposable
     private readonly EventHeap _events = new();
     private readonly ReadyList _ready = new();
     private readonly List<ILink> _links = [];
+    private readonly List<IDisposable> _owned = [];
 
     /// <summary>Makes an engine at time zero.</summary>
     public Engine(EngineOptions? options = null)
@@ -134,10 +135,24 @@ public sealed class Engine : IDisposable
 
     internal void Notify(int ownerSlot, SocketEvents events) => _ready.Notify(ownerSlot, events);
 
-    /// <summary>Gives all memory back.</summary>
+    /// <summary>Native memory of a stack that goes back when the engine does. Returns what it was given.</summary>
+    internal T Own<T>(T owned)
+        where T : IDisposable
+    {
+        _owned.Add(owned);
+        return owned;
+    }
+
+    /// <summary>Gives all memory back; nothing of the engine, its stacks or links may be used any more.</summary>
     public void Dispose()
     {
         Packets.Dispose();
         Blocks.Dispose();
+        foreach (IDisposable owned in _owned)
+        {
+            owned.Dispose();
+        }
+
+        _owned.Clear();
     }
 }

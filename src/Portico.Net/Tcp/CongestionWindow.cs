@@ -64,7 +64,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>The algorithm hears of each ACK of new data, with a round-trip sample where there is one.</summary>
     private void CongestionPacketsAcked(Tcb* c, uint packets, int rttMicros)
     {
-        if (rttMicros < 0 || !InSlowStart(c))
+        if (rttMicros < 0)
         {
             return;
         }

@@ -15,7 +15,7 @@ public sealed unsafe partial class TcpLayer
 
     private void InitializeListening()
     {
-        _requests = new Slab<SynRequest>(Settings.HalfOpenMax);
+        _requests = _engine.Own(new Slab<SynRequest>(Settings.HalfOpenMax));
         _cookies = new SynCookies(_engine.Random);
         _ports = new PortTable(_engine, _stack.LocalPorts, PortRules.Tcp);
     }

@@ -24,9 +24,9 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     private readonly NetworkStack _stack;
     private readonly Engine _engine;
     private readonly Slab<Tcb> _connections;
-    private readonly Slab<SendSegment> _sendSegments = new(1 << 24);
-    private readonly Slab<RxSegment> _rxSegments = new(1 << 24);
-    private readonly FlowTable _flows = new();
+    private readonly Slab<SendSegment> _sendSegments;
+    private readonly Slab<RxSegment> _rxSegments;
+    private readonly FlowTable _flows;
     private readonly SipKey _flowKey;
     private readonly IsnGenerator _isn;
     private readonly ushort _timerHandler;
@@ -42,7 +42,10 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         _stack = stack;
         _engine = stack.Engine;
         Settings = settings ?? new TcpSettings();
-        _connections = new Slab<Tcb>(Settings.ConnectionsMax);
+        _connections = _engine.Own(new Slab<Tcb>(Settings.ConnectionsMax));
+        _sendSegments = _engine.Own(new Slab<SendSegment>(1 << 24));
+        _rxSegments = _engine.Own(new Slab<RxSegment>(1 << 24));
+        _flows = _engine.Own(new FlowTable());
         _flowKey = SipKey.From(_engine.Random);
         _isn = new IsnGenerator(_engine.Random);
         _timerHandler = _engine.Timers.Register(this);

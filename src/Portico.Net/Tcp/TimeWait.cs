@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Portico.Net;
 
 /// <summary>A connection in TIME-WAIT: what is needed to answer the peer and to let a new connection follow safely, and no more.</summary>
@@ -41,8 +39,8 @@ public sealed unsafe partial class TcpLayer
 
     private void InitializeTimeWait()
     {
-        _timeWaits = new Slab<TimeWaitRecord>(1 << 22);
-        _timeWaitTimer = (TimerNode*)NativeMemory.AlignedAlloc((nuint)sizeof(TimerNode), 64);
+        _timeWaits = _engine.Own(new Slab<TimeWaitRecord>(1 << 22));
+        _timeWaitTimer = _engine.Own(new NativeRecord<TimerNode>()).Pointer;
         TimerWheel.Initialize(_timeWaitTimer, _timerHandler, TimeWaitTimer);
     }
 
