@@ -18,11 +18,7 @@ public sealed unsafe partial class TcpLayer
         RetransmittedDataAcked = 8,
         SynAcked = 0x10,
         DataSacked = 0x20,
-        Ece = 0x40,
         LostRetransmit = 0x80,
-
-        /// <summary>Never-retransmitted data below the highest SACK was acknowledged or SACKed late: the network reorders.</summary>
-        OriginalSackAcked = 0x200,
         UnaAdvanced = 0x400,
         DsackingAck = 0x800,
         SackReneging = 0x2000,
@@ -30,7 +26,7 @@ public sealed unsafe partial class TcpLayer
 
         Acked = DataAcked | SynAcked,
         NotDuplicate = Data | WindowUpdate | Acked,
-        CaAlert = DataSacked | Ece | DsackingAck,
+        CaAlert = DataSacked | DsackingAck,
     }
 
     /// <summary>What one ACK's processing carries along.</summary>
@@ -49,7 +45,6 @@ public sealed unsafe partial class TcpLayer
 
         /// <summary>Send times in nanoseconds, for RTT; 0 when unknown.</summary>
         public long FirstAckedTime;
-        public long LastAckedTime;
         public long SackFirstTime;
 
         /// <summary>Segment order that the SACKs put in doubt: the lowest segment that came late (Linux: reord).</summary>
@@ -249,7 +244,6 @@ public sealed unsafe partial class TcpLayer
             }
             else if ((marks & (SegmentMarks.Sacked | SegmentMarks.EverRetransmitted)) == 0)
             {
-                ack.LastAckedTime = segment->SentTime;
                 if (ack.FirstAckedTime == 0)
                 {
                     ack.FirstAckedTime = segment->SentTime;
@@ -258,11 +252,6 @@ public sealed unsafe partial class TcpLayer
                 if (c->SackedOut > 0 && Seq.Lt(segment->Node.Start, ack.PriorHighestSack))
                 {
                     NoteReorder(ref ack, segment->Node.Start);
-                }
-
-                if (Seq.Leq(segment->Node.End, c->HighSeq))
-                {
-                    ack.Facts |= AckFacts.OriginalSackAcked;
                 }
             }
 

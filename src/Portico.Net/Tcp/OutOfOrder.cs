@@ -42,7 +42,7 @@ public sealed unsafe partial class TcpLayer
             }
 
             uint until = node != null ? Seq.Min(node->Start, end) : end;
-            if (!InsertOutOfOrder(c, ref seg, at, until))
+            if (TakePayload(c, ref seg, (int)(at - seg.Seq), (int)(until - at), at, outOfOrder: true) != until)
             {
                 return;
             }
@@ -69,54 +69,7 @@ public sealed unsafe partial class TcpLayer
 
     private bool MayQueueOutOfOrder(Tcb* c) => c->RcvMemory <= c->RcvBuf && _receiveMemory <= Settings.tcp_mem_high;
 
-    private bool InsertOutOfOrder(Tcb* c, ref Arrival seg, uint from, uint to)
-    {
-        Packet packet = seg.Packet;
-        int at = seg.HeaderLength + (int)(from - seg.Seq);
-        int left = (int)(to - from);
-        uint seq = from;
-        int linear = packet.LinearLength - at;
-        if (linear > 0)
-        {
-            int take = Math.Min(linear, left);
-            if (!InsertOutOfOrderBytes(c, packet.LinearBlock, packet.LinearPointer + at, take, seq, true))
-            {
-                return false;
-            }
-
-            seq += (uint)take;
-            left -= take;
-            at = 0;
-        }
-        else
-        {
-            at = -linear;
-        }
-
-        for (int i = 0; i < packet.FragmentCount && left > 0; i++)
-        {
-            ref Slice slice = ref packet.Fragment(i);
-            if (at >= slice.Length)
-            {
-                at -= slice.Length;
-                continue;
-            }
-
-            int take = Math.Min(slice.Length - at, left);
-            if (!InsertOutOfOrderBytes(c, slice.Block, slice.Pointer + at, take, seq, false))
-            {
-                return false;
-            }
-
-            seq += (uint)take;
-            left -= take;
-            at = 0;
-        }
-
-        return true;
-    }
-
-    private bool InsertOutOfOrderBytes(Tcb* c, Block* block, byte* pointer, int length, uint seq, bool fromDevice)
+    private bool InsertOutOfOrder(Tcb* c, Block* block, byte* pointer, int length, uint seq, bool fromDevice)
     {
         // Small payload right behind a private block of the index is appended there: one-byte segments do not make nodes without end.
         if (fromDevice && length <= CopyBytesMax && c->OutOfOrderRoot != null)

@@ -6,10 +6,11 @@ namespace Portico.Net;
 public sealed unsafe partial class TcpLayer
 {
     /// <summary>
-    /// Moves payload into the receive queue: by reference to the packet's blocks, or by copy where it is small, so that a byte does not
-    /// pin a block (attack class C13). Returns the sequence number that it got to: short of the end only when memory ran out.
+    /// Moves payload into the receive queue, or into the index of what came out of order: by reference to the packet's blocks, or by copy
+    /// where it is small, so that a byte does not pin a block (attack class C13). Returns the sequence number that it got to: short of
+    /// the end only when memory ran out.
     /// </summary>
-    private uint TakePayload(Tcb* c, ref Arrival seg, int skip, int length, uint seq)
+    private uint TakePayload(Tcb* c, ref Arrival seg, int skip, int length, uint seq, bool outOfOrder = false)
     {
         Packet packet = seg.Packet;
         int at = seg.HeaderLength + skip;
@@ -17,7 +18,7 @@ public sealed unsafe partial class TcpLayer
         if (linear > 0)
         {
             int take = Math.Min(linear, length);
-            if (!TakeBytes(c, packet.LinearBlock, packet.LinearPointer + at, take, seq, true))
+            if (!TakeBytes(c, packet.LinearBlock, packet.LinearPointer + at, take, seq, true, outOfOrder))
             {
                 return seq;
             }
@@ -41,7 +42,7 @@ public sealed unsafe partial class TcpLayer
             }
 
             int take = Math.Min(slice.Length - at, length);
-            if (!TakeBytes(c, slice.Block, slice.Pointer + at, take, seq, false))
+            if (!TakeBytes(c, slice.Block, slice.Pointer + at, take, seq, false, outOfOrder))
             {
                 return seq;
             }
@@ -54,7 +55,10 @@ public sealed unsafe partial class TcpLayer
         return seq;
     }
 
-    private bool TakeBytes(Tcb* c, Block* block, byte* pointer, int length, uint seq, bool fromDevice)
+    private bool TakeBytes(Tcb* c, Block* block, byte* pointer, int length, uint seq, bool fromDevice, bool outOfOrder) =>
+        outOfOrder ? InsertOutOfOrder(c, block, pointer, length, seq, fromDevice) : QueueBytes(c, block, pointer, length, seq, fromDevice);
+
+    private bool QueueBytes(Tcb* c, Block* block, byte* pointer, int length, uint seq, bool fromDevice)
     {
         RxSegment* tail = c->RxTail;
         if (fromDevice && length <= CopyBytesMax && tail != null && tail->CanAppend

@@ -153,11 +153,6 @@ public sealed unsafe partial class TcpLayer
                     NoteReorder(ref ack, segment->Node.Start);
                 }
 
-                if (Seq.Leq(segment->Node.End, c->HighSeq))
-                {
-                    ack.Facts |= AckFacts.OriginalSackAcked;
-                }
-
                 if (ack.SackFirstTime == 0)
                 {
                     ack.SackFirstTime = segment->SentTime;

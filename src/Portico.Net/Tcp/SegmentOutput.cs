@@ -180,7 +180,7 @@ public sealed unsafe partial class TcpLayer
             Protocol = IpProtocol.Tcp,
             HopLimit = c->HopLimit,
             TrafficClass = c->TrafficClass,
-            DontFragment = !Has(c, TcbFlags.NoPathMtuDiscovery),
+            DontFragment = true,
         };
         _stack.Ip.Send(packet, c->Route, send);
     }
@@ -300,9 +300,17 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
-    /// <summary>A segment without a connection behind it: resets, and the ACKs of half-open and TIME-WAIT records.</summary>
+    /// <summary>A segment without payload or connection: resets, and the ACKs of half-open and TIME-WAIT records.</summary>
     private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
         ushort window, bool timestamps, uint tsVal, uint tsEcr)
+    {
+        Span<byte> options = stackalloc byte[TcpOptions.TimestampBytes];
+        int optionBytes = timestamps ? TcpOptions.WriteTimestamp(options, tsVal, tsEcr) : 0;
+        SendBare(local, remote, localPort, remotePort, seq, ack, flags, window, options[..optionBytes]);
+    }
+
+    private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
+        ushort window, scoped ReadOnlySpan<byte> options)
     {
         if (_stack.Ip.FindRoute(local, remote, 0, out RouteCache route) != Errno.None)
         {
@@ -310,15 +318,11 @@ public sealed unsafe partial class TcpLayer
         }
 
         Packet packet = _engine.Packets.Rent();
-        int headerLength = TcpHeader.LengthMin + (timestamps ? TcpOptions.TimestampBytes : 0);
+        int headerLength = TcpHeader.LengthMin + options.Length;
         Span<byte> header = packet.Push(headerLength);
         packet.TransportOffset = packet.Start;
         TcpHeader.Write(header, localPort, remotePort, seq, ack, headerLength, flags, window, 0);
-        if (timestamps)
-        {
-            TcpOptions.WriteTimestamp(header[TcpHeader.LengthMin..], tsVal, tsEcr);
-        }
-
+        options.CopyTo(header[TcpHeader.LengthMin..]);
         packet.Checksum = ChecksumState.Partial;
         ++Mib[TcpCounter.OutSegs];
         IpSend send = new() { Source = local, Destination = remote, Protocol = IpProtocol.Tcp, DontFragment = true };

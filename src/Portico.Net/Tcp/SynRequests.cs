@@ -51,32 +51,12 @@ public sealed unsafe partial class TcpLayer
     private void SendSynAck(SynRequest* request, uint iss, uint tsVal)
     {
         request->SentTime = NowNanos;
-        if (_stack.Ip.FindRoute(request->LocalAddress, request->RemoteAddress, 0, out RouteCache route) != Errno.None)
-        {
-            return;
-        }
-
-        Packet packet = _engine.Packets.Rent();
         Span<byte> options = stackalloc byte[40];
         int optionBytes = TcpOptions.WriteSyn(options, request->AdvMss,
             (request->Flags & TcbFlags.WindowScale) != 0 ? request->RcvWindShift : -1, (request->Flags & TcbFlags.Sack) != 0,
             (request->Flags & TcbFlags.Timestamps) != 0, tsVal, request->TsRecent);
-        int headerLength = TcpHeader.LengthMin + optionBytes;
-        Span<byte> header = packet.Push(headerLength);
-        packet.TransportOffset = packet.Start;
-        options[..optionBytes].CopyTo(header[TcpHeader.LengthMin..]);
-        TcpHeader.Write(header, request->LocalPort, request->RemotePort, iss, request->Irs + 1, headerLength,
-            TcpFlags.Syn | TcpFlags.Ack, request->RcvWnd, 0);
-        packet.Checksum = ChecksumState.Partial;
-        ++Mib[TcpCounter.OutSegs];
-        IpSend send = new()
-        {
-            Source = request->LocalAddress,
-            Destination = request->RemoteAddress,
-            Protocol = IpProtocol.Tcp,
-            DontFragment = true,
-        };
-        _stack.Ip.Send(packet, route, send);
+        SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, iss, request->Irs + 1,
+            TcpFlags.Syn | TcpFlags.Ack, request->RcvWnd, options[..optionBytes]);
     }
 
     /// <summary>A segment for a half-open connection (Linux: tcp_check_req; RFC 9293 3.10.7.4 for SYN-RECEIVED).</summary>

@@ -108,9 +108,6 @@ internal enum TcbFlags : uint
     /// <summary>A DSACK block is to be reported in the next ACK (RFC 2883).</summary>
     DsackPending = 1 << 28,
 
-    /// <summary>IP_MTU_DISCOVER is off: segments go out without DF.</summary>
-    NoPathMtuDiscovery = 1 << 29,
-
     /// <summary>TsRecent holds a value.</summary>
     TsRecentValid = 1 << 30,
 
@@ -316,9 +313,6 @@ internal unsafe struct Tcb
     public byte ProbesOut;
     public byte SynRetriesMax;
     public TcpCongestion Algorithm;
-
-    /// <summary>Consecutive keepalive probes without an answer.</summary>
-    public byte KeepProbes;
     public byte KeepCountMax;
 
     /// <summary>Immediate ACKs still to be sent before delaying begins again.</summary>
