@@ -24,6 +24,7 @@ internal sealed class RunSession : IDisposable
     public RunSession(RunOptions options)
     {
         _options = options;
+        CommandProcess.RaiseFileLimit();
         string[] resolvConf = ReadLines("/etc/resolv.conf");
         _namespace = new RunNamespace(new RunNamespaceOptions
         {

@@ -9,6 +9,8 @@ namespace Portico.Linux;
 /// </summary>
 public sealed unsafe class CommandProcess
 {
+    private static ulong? s_callersFileLimit;
+
     private CommandProcess(int id) => Id = id;
 
     /// <summary>Its process id.</summary>
@@ -53,13 +55,11 @@ public sealed unsafe class CommandProcess
         LibC.SpawnAttributesSetDefaultSignals(attributes, signals);
         LibC.SpawnAttributesSetFlags(attributes, LibC.POSIX_SPAWN_SETSIGDEF | LibC.POSIX_SPAWN_SETSIGMASK);
         int id;
-        ulong* limits = stackalloc ulong[2];
-        ulong raised = LowerFileLimit(limits);
+        bool lowered = LowerFileLimit();
         int error = LibC.PosixSpawn(&id, setpriv ?? path, null, attributes, native.Pointer, LibC.EnvironmentBlock);
-        if (raised != 0)
+        if (lowered)
         {
-            limits[0] = raised;
-            LibC.SetLimit(LibC.RLIMIT_NOFILE, limits);
+            RaiseFileLimit();
         }
 
         LibC.SpawnAttributesDestroy(attributes);
@@ -67,24 +67,46 @@ public sealed unsafe class CommandProcess
     }
 
     /// <summary>
-    /// The runtime has raised this process's limit of descriptors to the hard one, and a command would inherit that. Lowers it to what
-    /// the caller has, for the moment of the start; returns what to raise it to again, or 0.
+    /// Lets this process have as many descriptors as it may: each connection needs one. The command gets the caller's limit all the same.
     /// </summary>
-    private static ulong LowerFileLimit(ulong* limits)
+    public static void RaiseFileLimit()
     {
-        if (CallersFileLimit() is not ulong soft || LibC.GetLimit(LibC.RLIMIT_NOFILE, limits) != 0 || soft >= limits[0])
+        ulong* limits = stackalloc ulong[2];
+        if (LibC.GetLimit(LibC.RLIMIT_NOFILE, limits) == 0 && limits[0] < limits[1])
         {
-            return 0;
+            s_callersFileLimit ??= limits[0];
+            limits[0] = limits[1];
+            LibC.SetLimit(LibC.RLIMIT_NOFILE, limits);
         }
-
-        ulong raised = limits[0];
-        limits[0] = soft;
-        return LibC.SetLimit(LibC.RLIMIT_NOFILE, limits) == 0 ? raised : 0;
     }
 
-    /// <summary>The script's, which it hands down; without it the parent process's, which is the caller's mostly.</summary>
+    /// <summary>
+    /// A command would inherit the raised limit of descriptors. Lowers it to what the caller has, for the moment of the start; true where
+    /// it is to be raised again.
+    /// </summary>
+    private static bool LowerFileLimit()
+    {
+        ulong* limits = stackalloc ulong[2];
+        if (CallersFileLimit() is not ulong soft || LibC.GetLimit(LibC.RLIMIT_NOFILE, limits) != 0 || soft >= limits[0])
+        {
+            return false;
+        }
+
+        limits[0] = soft;
+        return LibC.SetLimit(LibC.RLIMIT_NOFILE, limits) == 0;
+    }
+
+    /// <summary>
+    /// What this process found; where the runtime had raised it before anybody could look, what the script hands down, and without
+    /// the script the parent process's, which is the caller's mostly.
+    /// </summary>
     private static ulong? CallersFileLimit()
     {
+        if (s_callersFileLimit is ulong found)
+        {
+            return found;
+        }
+
         if (ulong.TryParse(Environment.GetEnvironmentVariable("PORTICO_NOFILE"), out ulong handed))
         {
             return handed;
