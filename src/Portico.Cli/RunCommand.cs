@@ -36,11 +36,12 @@ internal static class RunCommand
         Option<int> mtu = new("--mtu") { Description = "The MTU of the command's device.", HelpName = "BYTES" };
         Option<bool> loopback = new("--host-loopback") { Description = "Let host.portico be the host's loopback." };
         Option<bool> stats = new("--stats") { Description = "Print counters at the end." };
+        Option<string?> name = new("--name") { Description = "What portico ps, ss and the like call this run.", HelpName = "NAME" };
         Option<bool> inside = new(InsideFlag) { Hidden = true };
         Argument<string[]> command = new("command") { Description = "-- COMMAND [ARGS...]", Arity = ArgumentArity.ZeroOrMore };
 
         Command run = new("run", "Runs a command with a network of its own, made by Portico.");
-        Option[] options = [pcap, loss, duplicate, corrupt, reorder, delay, jitter, rate, queue, seed, mtu, loopback, stats, inside];
+        Option[] options = [pcap, loss, duplicate, corrupt, reorder, delay, jitter, rate, queue, seed, mtu, loopback, stats, name, inside];
         foreach (Option option in options)
         {
             run.Options.Add(option);
@@ -72,6 +73,7 @@ internal static class RunCommand
                 Mtu = result.GetValue(mtu),
                 HostLoopback = result.GetValue(loopback),
                 Stats = result.GetValue(stats),
+                Name = result.GetValue(name),
             };
             return Execute(asked, result.GetValue(inside), ownArguments);
         });
@@ -95,7 +97,8 @@ internal static class RunCommand
                 UserNamespace.Reenter(["run", InsideFlag, .. ownArguments.Where(a => a != "run"), "--", .. options.CommandLine]);
             }
 
-            using RunSession session = new(options);
+            using ControlServer control = new(ControlDirectory.FromEnvironment(), options.Name);
+            using RunSession session = new(options, control);
             return session.Run(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)

@@ -34,6 +34,9 @@ internal sealed class RunOptions
 
     public bool Stats { get; init; }
 
+    /// <summary>What the run is called on its control socket; null for its process id.</summary>
+    public string? Name { get; init; }
+
     /// <summary>Whether single packets are to be hit, so that super-segments would falsify the picture.</summary>
     public bool HitsPackets => Loss > 0 || Duplicate > 0 || Corrupt > 0 || Reorder > 0 || RateBitsPerSecond > 0;
 

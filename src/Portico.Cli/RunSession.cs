@@ -16,15 +16,17 @@ internal sealed class RunSession : IDisposable
     private readonly TunLink _link;
     private readonly MibTable<ProxyCounter> _counters = new();
     private readonly StatusServer _status;
+    private readonly ControlServer _control;
     private readonly HostPolicy _policy;
     private readonly TcpProxy _tcp;
     private FileStream? _captureFile;
     private PcapngWriter? _capture;
 
-    public RunSession(RunOptions options)
+    public RunSession(RunOptions options, ControlServer control)
     {
         _options = options;
         CommandProcess.RaiseFileLimit();
+        _control = control;
         string[] resolvConf = ReadLines("/etc/resolv.conf");
         _namespace = new RunNamespace(new RunNamespaceOptions
         {
@@ -61,6 +63,8 @@ internal sealed class RunSession : IDisposable
             _status = new StatusServer(_driver, _stack);
             _link.Start(_events);
         }
+
+        _control.Add("ps", new PsVerb(_control.Name, options.CommandLine, _driver, _stack, _link).Answer);
     }
 
     /// <summary>Runs the command to its end, and returns its exit status.</summary>
@@ -70,6 +74,7 @@ internal sealed class RunSession : IDisposable
         _status.Start();
         CommandProcess command = _namespace.Start(path, _options.CommandLine);
         signals.Target = command;
+        _control.Start();
         int status = _namespace.WaitFor(command);
         signals.Target = null;
         Drain();
@@ -198,6 +203,7 @@ internal sealed class RunSession : IDisposable
 
     public void Dispose()
     {
+        _control.Dispose();
         _status.Dispose();
         if (_options.Stats)
         {

@@ -9,6 +9,13 @@ namespace Portico.Cli;
 internal static class Terminal
 {
     private static readonly Stream s_error = Console.OpenStandardError();
+    private static Stream? s_output;
+
+    /// <summary>Standard output, for the commands that print something; buffered until <see cref="Flush"/>.</summary>
+    public static Stream Output => s_output ??= new BufferedStream(Console.OpenStandardOutput(), 32 * 1024);
+
+    /// <summary>Writes out what <see cref="Output"/> still holds.</summary>
+    public static void Flush() => s_output?.Flush();
 
     /// <summary>One line, with the tool's name.</summary>
     public static void Error(string message)

@@ -28,6 +28,7 @@ public enum Errno
     ESPIPE = 29,
     EPIPE = 32,
     ERANGE = 34,
+    ENAMETOOLONG = 36,
     ENOSYS = 38,
     ELOOP = 40,
     ENOMSG = 42,
