@@ -94,6 +94,21 @@ public sealed class PorticoHost
         return new PorticoUdpClient(socket);
     }
 
+    /// <summary>
+    /// A handler that lets an <see cref="HttpClient"/> speak from this host: names are those of <see cref="ConnectAsync(string, int,
+    /// CancellationToken)"/>, and no proxy is used. Everything else of it can be changed.
+    /// </summary>
+    public SocketsHttpHandler CreateHttpHandler() => new()
+    {
+        UseProxy = false,
+        ConnectCallback = async (context, cancellation) =>
+        {
+            TcpStream stream = await ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellation).ConfigureAwait(false);
+            stream.NoDelay = true;
+            return stream;
+        },
+    };
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 

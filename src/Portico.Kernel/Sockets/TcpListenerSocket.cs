@@ -78,6 +78,33 @@ public sealed class TcpListenerSocket : KernelSocket
         return new ValueTask<TcpSocket?>(operation, version);
     }
 
+    /// <summary>Waits until there is a completed connection, and leaves it to the next accept.</summary>
+    public ValueTask WaitAsync(CancellationToken cancellation = default)
+    {
+        if (cancellation.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellation);
+        }
+
+        TcpListenerWaitOperation operation;
+        short version;
+        using (Driver.Enter())
+        {
+            Errno error = CheckConnection();
+            if (error != Errno.EAGAIN)
+            {
+                return error == Errno.None ? default : ValueTask.FromException(ToException(error));
+            }
+
+            operation = new TcpListenerWaitOperation(this);
+            version = operation.Prepare(SocketEvents.Readable);
+            Waiters.Add(operation);
+        }
+
+        operation.Register(cancellation);
+        return new ValueTask(operation, version);
+    }
+
     /// <inheritdoc/>
     public override SocketEvents Poll()
     {
@@ -123,6 +150,10 @@ public sealed class TcpListenerSocket : KernelSocket
         return error;
     }
 
+    /// <summary>Under the lock: EAGAIN while there is no connection to take.</summary>
+    internal Errno CheckConnection() =>
+        IsClosed ? Errno.EBADF : Stack.Tcp.Poll(_handle) == SocketEvents.None ? Errno.EAGAIN : Errno.None;
+
     internal void Recycle(TcpAcceptOperation operation) => Volatile.Write(ref _cachedAccept, operation);
 }
 
@@ -139,4 +170,19 @@ internal sealed class TcpAcceptOperation(TcpListenerSocket socket) : SocketOpera
     protected override Errno TryPerform(out TcpSocket? result) => _socket.TakeConnection(out result);
 
     protected override void Recycle() => _socket.Recycle(this);
+}
+
+internal sealed class TcpListenerWaitOperation(TcpListenerSocket socket) : SocketOperation<int>(socket)
+{
+    private readonly TcpListenerSocket _socket = socket;
+
+    protected override Errno TryPerform(out int result)
+    {
+        result = 0;
+        return _socket.CheckConnection();
+    }
+
+    protected override void Recycle()
+    {
+    }
 }
