@@ -15,6 +15,9 @@ public sealed class MibTable<TCounter>
     /// <summary>The counter itself, to read or to increment.</summary>
     public ref long this[TCounter counter] => ref _values[Unsafe.As<TCounter, int>(ref counter)];
 
+    /// <summary>The counter's name.</summary>
+    public string NameOf(TCounter counter) => s_names[Unsafe.As<TCounter, int>(ref counter)];
+
     /// <summary>All counters, in the enum's order.</summary>
     internal long[] Values => _values;
 

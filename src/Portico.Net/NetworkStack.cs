@@ -65,6 +65,14 @@ public sealed class NetworkStack
     /// <summary>The same, to walk without allocating an enumerator.</summary>
     internal List<NetworkInterface> InterfaceList => _interfaces;
 
+    /// <summary>
+    /// Hears of each packet that came in and was dropped, while it is being handled: the name of the counter that counts it, which is
+    /// the reason. For captures and traces; nobody (the default) costs nothing.
+    /// </summary>
+    public event Action<string>? PacketDropped;
+
+    internal void NoteDrop(string reason) => PacketDropped?.Invoke(reason);
+
     /// <summary>Adds an interface over a link, which from now on belongs to this stack. It is up and has no address.</summary>
     public NetworkInterface AddInterface(string name, ILink link)
     {

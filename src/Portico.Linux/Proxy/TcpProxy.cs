@@ -31,6 +31,9 @@ public sealed class TcpProxy : ITcpForwarder
     /// <summary>The most connections at a time, those under way included.</summary>
     public int FlowMax { get; init; } = 65_536;
 
+    /// <summary>Hears what happens on the host's side; null (the default) for nobody.</summary>
+    public ITcpProxyObserver? Observer { get; set; }
+
     /// <summary>Connections at present.</summary>
     public int FlowCount { get; internal set; }
 
@@ -52,9 +55,11 @@ public sealed class TcpProxy : ITcpForwarder
         {
             case HostPolicyVerdict.Refuse:
                 Counters[ProxyCounter.TcpRefused]++;
+                Report(TcpProxyEventKind.Denied, request, target, Errno.ECONNREFUSED);
                 return false;
             case HostPolicyVerdict.Prohibit:
                 Counters[ProxyCounter.TcpProhibited]++;
+                Report(TcpProxyEventKind.Denied, request, target, Errno.EACCES);
                 Decide(request.Id, TcpForwardVerdict.Prohibited);
                 return true;
         }
@@ -66,16 +71,21 @@ public sealed class TcpProxy : ITcpForwarder
             return true;
         }
 
+        Report(TcpProxyEventKind.Connecting, request, target);
         Errno error = HostSocket.Connect(target, LibC.SOCK_STREAM, LibC.IPPROTO_TCP, out HostSocket socket);
         if (error != Errno.None)
         {
+            Report(TcpProxyEventKind.ConnectFailed, request, target, error);
             Decide(request.Id, VerdictOf(error));
             return true;
         }
 
-        _ = new TcpProxyFlow(this, request.Id, socket);
+        _ = new TcpProxyFlow(this, request, target, socket);
         return true;
     }
+
+    internal void Report(TcpProxyEventKind kind, in TcpForwardRequest request, in Endpoint target, Errno error = Errno.None) =>
+        Observer?.OnProxyEvent(new TcpProxyEvent(kind, request.Source, request.Destination, target, error));
 
     /// <summary>Answers from a call of its own: the stack is still busy with the SYN.</summary>
     private void Decide(long request, TcpForwardVerdict verdict) =>

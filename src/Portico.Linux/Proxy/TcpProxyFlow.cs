@@ -62,7 +62,8 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
     private readonly TcpProxy _proxy;
     private readonly TcpLayer _tcp;
     private readonly HostSocket _host;
-    private readonly long _request;
+    private readonly TcpForwardRequest _request;
+    private readonly Endpoint _target;
     private readonly int _slot;
     private Phase _phase;
     private TcpHandle _handle;
@@ -72,11 +73,12 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
     private bool _stackEnded;
     private bool _isDelivered;
 
-    public TcpProxyFlow(TcpProxy proxy, long request, HostSocket host)
+    public TcpProxyFlow(TcpProxy proxy, in TcpForwardRequest request, in Endpoint target, HostSocket host)
     {
         _proxy = proxy;
         _tcp = proxy.Stack.Tcp;
         _request = request;
+        _target = target;
         _host = host;
         proxy.FlowCount++;
         proxy.UndeliveredCount++;
@@ -145,8 +147,9 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
     private void FinishConnect()
     {
         Errno error = _host.TakeError();
+        Report(error == Errno.None ? TcpProxyEventKind.Connected : TcpProxyEventKind.ConnectFailed, error);
         TcpForwardVerdict verdict = error == Errno.None ? TcpForwardVerdict.Accept : _proxy.VerdictOf(error);
-        Errno result = _tcp.CompleteForward(_request, verdict, verdict == TcpForwardVerdict.Accept ? this : null, out _handle);
+        Errno result = _tcp.CompleteForward(_request.Id, verdict, verdict == TcpForwardVerdict.Accept ? this : null, out _handle);
         if (verdict != TcpForwardVerdict.Accept || result != Errno.None)
         {
             if (verdict == TcpForwardVerdict.Accept)
@@ -165,6 +168,8 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
         _tcp.SetOption(_handle, TcpOption.TCP_NODELAY, 1);
         _tcp.SetOption(_handle, TcpOption.SO_OOBINLINE, 1);
     }
+
+    private void Report(TcpProxyEventKind kind, Errno error = Errno.None) => _proxy.Report(kind, _request, _target, error);
 
     /// <summary>Moves what the host has received into the stack; true where it stopped at its share.</summary>
     private bool PumpToStack()
@@ -199,6 +204,7 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
 
             if (error != Errno.None)
             {
+                Report(TcpProxyEventKind.Failed, error);
                 _proxy.Counters[ProxyCounter.TcpReset]++;
                 End(resetHost: true, abortStack: true);
                 return false;
@@ -207,6 +213,7 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
             if (received == 0)
             {
                 _hostEnded = true;
+                Report(TcpProxyEventKind.Ended);
                 _tcp.Shutdown(_handle, TcpShutdown.Send);
                 EndWhenDone();
                 return false;
@@ -315,6 +322,8 @@ internal sealed class TcpProxyFlow : IPollHandler, ISocketOwner
         {
             return true;
         }
+
+        Report(TcpProxyEventKind.Failed, error);
 
         // The other side is gone; what it said before is still to be passed on.
         if (_phase == Phase.Open && !_hostEnded)

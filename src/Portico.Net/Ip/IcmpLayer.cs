@@ -159,8 +159,9 @@ public sealed partial class IcmpLayer
         }
     }
 
-    private static void Drop(Packet packet, MibTable<IcmpCounter> mib, IcmpCounter reason)
+    private void Drop(Packet packet, MibTable<IcmpCounter> mib, IcmpCounter reason)
     {
+        _stack.NoteDrop(mib.NameOf(reason));
         mib[reason]++;
         packet.Release();
     }

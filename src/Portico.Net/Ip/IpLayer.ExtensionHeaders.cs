@@ -9,7 +9,7 @@ public sealed unsafe partial class IpLayer
         OptionsMax = Math.Min(Options.max_dst_opts_number, Options.max_hbh_opts_number),
     };
 
-    private static bool CheckIpv4Options(Packet packet, int headerLength, MibTable<IpCounter> mib)
+    private bool CheckIpv4Options(Packet packet, int headerLength, MibTable<IpCounter> mib)
     {
         if (!Ipv4Options.Parse(packet.Linear[Ipv4HeaderBytes..headerLength], out Ipv4Options options))
         {

@@ -66,6 +66,7 @@ public sealed unsafe partial class IpLayer
         {
             mib[IpCounter.InCsumErrors]++;
             mib[IpCounter.InHdrErrors]++;
+            _stack.NoteDrop(mib.NameOf(IpCounter.InCsumErrors));
             packet.Release();
             return;
         }
@@ -238,6 +239,7 @@ public sealed unsafe partial class IpLayer
         }
 
         mib[IpCounter.InUnknownProtos]++;
+        _stack.NoteDrop(mib.NameOf(IpCounter.InUnknownProtos));
         _stack.Icmp.SendError(packet, info, IcmpErrorKind.ProtocolUnreachable, nextHeaderOffset);
         packet.Release();
     }
@@ -261,7 +263,15 @@ public sealed unsafe partial class IpLayer
     internal void DropBadHeader(Packet packet, MibTable<IpCounter> mib) =>
         Drop(packet, mib, IpCounter.InHdrErrors, IpCounter.DropBadHeader);
 
-    internal static void Drop(Packet packet, MibTable<IpCounter> mib, IpCounter counter, IpCounter reason)
+    /// <summary>Drops a packet that came in.</summary>
+    private void Drop(Packet packet, MibTable<IpCounter> mib, IpCounter counter, IpCounter reason)
+    {
+        _stack.NoteDrop(mib.NameOf(reason));
+        Discard(packet, mib, counter, reason);
+    }
+
+    /// <summary>Drops a packet that was to go out, or has been reported by other means.</summary>
+    internal static void Discard(Packet packet, MibTable<IpCounter> mib, IpCounter counter, IpCounter reason)
     {
         mib[counter]++;
         mib[reason]++;

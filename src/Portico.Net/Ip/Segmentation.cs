@@ -25,7 +25,7 @@ internal static class Segmentation
         int headers = networkBytes + transportBytes;
         if (headers > packet.LinearLength || transportBytes < UdpHeader.Length || packet.Start != packet.NetworkOffset)
         {
-            IpLayer.Drop(packet, isIpv4 ? ip.Ipv4Counters : ip.Ipv6Counters, IpCounter.OutDiscards, IpCounter.DropBadHeader);
+            IpLayer.Discard(packet, isIpv4 ? ip.Ipv4Counters : ip.Ipv6Counters, IpCounter.OutDiscards, IpCounter.DropBadHeader);
             return Errno.EINVAL;
         }
 
@@ -38,7 +38,7 @@ internal static class Segmentation
             Packet? segment = PacketPiece.Make(output.Stack.Engine.Packets, packet, headers + offset, length);
             if (segment == null)
             {
-                IpLayer.Drop(packet, isIpv4 ? ip.Ipv4Counters : ip.Ipv6Counters, IpCounter.OutDiscards, IpCounter.DropNoMemory);
+                IpLayer.Discard(packet, isIpv4 ? ip.Ipv4Counters : ip.Ipv6Counters, IpCounter.OutDiscards, IpCounter.DropNoMemory);
                 return Errno.ENOBUFS;
             }
 

@@ -5,7 +5,7 @@ namespace Portico.Net;
 /// impairment did to it. Costs nothing where nobody captures.
 /// </summary>
 [Flags]
-public enum PacketNotes : ushort
+public enum PacketNotes
 {
     /// <summary>Nothing special.</summary>
     None = 0,
@@ -42,4 +42,10 @@ public enum PacketNotes : ushort
 
     /// <summary>Held back by an impairment so that later packets overtake it.</summary>
     ImpairmentReordering = 1024,
+
+    /// <summary>TCP sends these bytes again because an ACK in fast recovery ends at them (RFC 6582 3.2), without SACK.</summary>
+    PartialAcknowledgment = 2048,
+
+    /// <summary>TCP sends these bytes again in smaller segments because the path takes less than was thought (RFC 1191, RFC 8201).</summary>
+    PathMtuReduction = 4096,
 }

@@ -65,6 +65,8 @@ public sealed class PcapngWriter
         "duplicated by impairment"u8.ToArray(),
         "corrupted by impairment"u8.ToArray(),
         "reordered by impairment"u8.ToArray(),
+        "retransmission (partial acknowledgment)"u8.ToArray(),
+        "retransmission (smaller path MTU)"u8.ToArray(),
     ];
 
     private readonly Stream _stream;
@@ -73,6 +75,9 @@ public sealed class PcapngWriter
     private readonly long _epoch;
     private int _used;
     private int _interfaceCount;
+
+    /// <summary>Where the packet block that was written last begins; -1 where it is no longer the last thing in the buffer.</summary>
+    private int _lastPacket = -1;
 
     /// <summary>Begins a file on <paramref name="stream"/>, which stays the caller's to close, after <see cref="Flush"/>.</summary>
     public PcapngWriter(Stream stream, PcapngOptions? options = null)
@@ -151,7 +156,28 @@ public sealed class PcapngWriter
 
         PutOption(EndOfOptions, []);
         End(start);
+        _lastPacket = start;
         Packets++;
+    }
+
+    /// <summary>
+    /// Adds a comment (UTF-8, at most 1 KiB) to the packet that was recorded last, as what becomes of a packet is known only later.
+    /// False where it has gone to the stream already.
+    /// </summary>
+    public bool AddComment(ReadOnlySpan<byte> comment)
+    {
+        const int EndBytes = 8;
+        if (_lastPacket < 0 || comment.Length > 1024 || _used + comment.Length + EndBytes > _buffer.Length)
+        {
+            return false;
+        }
+
+        BytesWritten -= _used - _lastPacket;
+        _used -= EndBytes;
+        PutOption(CommentOption, comment);
+        PutOption(EndOfOptions, []);
+        End(_lastPacket);
+        return true;
     }
 
     /// <summary>Hands what has been collected to the stream, and flushes that.</summary>
@@ -186,6 +212,7 @@ public sealed class PcapngWriter
         }
 
         _used = 0;
+        _lastPacket = -1;
     }
 
     private void WriteSectionHeader(string application)
@@ -220,6 +247,7 @@ public sealed class PcapngWriter
             WriteOut();
         }
 
+        _lastPacket = -1;
         int start = _used;
         Put32(type);
         Put32(0);

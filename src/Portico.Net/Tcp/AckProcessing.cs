@@ -175,6 +175,11 @@ public sealed unsafe partial class TcpLayer
         if (c->SndWnd != window)
         {
             facts = AckFacts.WindowUpdate;
+            if (window == 0 || c->SndWnd == 0)
+            {
+                ReportWindow(c, window, isPeers: true);
+            }
+
             c->SndWnd = window;
             if (window > c->MaxWindow)
             {

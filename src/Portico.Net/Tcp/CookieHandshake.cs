@@ -68,7 +68,7 @@ public sealed unsafe partial class TcpLayer
         if (listener.IsAcceptQueueFull)
         {
             ++Mib[TcpCounter.ListenOverflows];
-            ++Mib[TcpCounter.ListenDrops];
+            CountDrop(TcpCounter.ListenDrops);
             return true;
         }
 

@@ -11,7 +11,7 @@ public sealed unsafe partial class TcpLayer
         SynRequest* request = _requests.Rent(out uint index);
         if (request == null)
         {
-            ++Mib[TcpCounter.NoMemory];
+            CountDrop(TcpCounter.NoMemory);
             return false;
         }
 
@@ -51,6 +51,7 @@ public sealed unsafe partial class TcpLayer
         if (verdict != TcpForwardVerdict.Accept)
         {
             Refuse(request, verdict);
+            ReportRequestEnd(request, TcpCause.Refused);
             RemoveRequest(request);
             return Errno.None;
         }
@@ -58,6 +59,7 @@ public sealed unsafe partial class TcpLayer
         Tcb* c = ConnectionFromRequest(request, 0, 0);
         if (c == null)
         {
+            ReportRequestEnd(request, TcpCause.OutOfResources, Errno.ENOBUFS);
             RemoveRequest(request);
             return Errno.ENOBUFS;
         }
@@ -74,6 +76,8 @@ public sealed unsafe partial class TcpLayer
         BindConnectionPort(c);
         ++Mib[TcpCounter.PassiveOpens];
         c->Owner = owner == null ? 0 : _engine.RegisterOwner(owner);
+        ReportState(FlowOf(c), TcpState.Listen, TcpState.SynReceived, TcpCause.SynReceived);
+
         QueueSyn(c, syn);
         Transmit(c, syn);
         handle = HandleOf(c);

@@ -11,7 +11,7 @@ public sealed unsafe partial class TcpLayer
             // First: an ACK of anything but our SYN is answered with a reset, unless it is one.
             if (Seq.Leq(seg.Ack, c->Iss) || Seq.Gt(seg.Ack, c->SndNxt))
             {
-                ++Mib[TcpCounter.InvalidAcks];
+                CountDrop(TcpCounter.InvalidAcks);
                 if (!seg.Has(TcpFlags.Rst))
                 {
                     SendReset(ref seg);
@@ -23,7 +23,7 @@ public sealed unsafe partial class TcpLayer
             if (seg.Options.HasTimestamp && Has(c, TcbFlags.Timestamps) && seg.Options.TsEcr != 0
                 && (int)(seg.Options.TsEcr - TsClock(c)) > 0)
             {
-                ++Mib[TcpCounter.PAWSActive];
+                CountDrop(TcpCounter.PAWSActive);
                 SendReset(ref seg);
                 return;
             }
@@ -35,11 +35,11 @@ public sealed unsafe partial class TcpLayer
             if (seg.Has(TcpFlags.Ack))
             {
                 ++Mib[TcpCounter.AttemptFails];
-                Finish(c, Errno.ECONNREFUSED);
+                Finish(c, Errno.ECONNREFUSED, TcpCause.ResetReceived);
             }
             else
             {
-                ++Mib[TcpCounter.InvalidResets];
+                CountDrop(TcpCounter.InvalidResets);
             }
 
             return;
@@ -47,7 +47,7 @@ public sealed unsafe partial class TcpLayer
 
         if (!seg.Has(TcpFlags.Syn))
         {
-            ++Mib[TcpCounter.SequenceDrops];
+            CountDrop(TcpCounter.SequenceDrops);
             return;
         }
 
@@ -76,7 +76,7 @@ public sealed unsafe partial class TcpLayer
         else
         {
             // Simultaneous open (RFC 9293 3.5, figure 7): our SYN stays in flight, now with an ACK.
-            SetState(c, TcpState.SynReceived);
+            SetState(c, TcpState.SynReceived, TcpCause.SynReceived);
             c->SndWnd = seg.Window;
             c->MaxWindow = c->SndWnd;
             ResendSyn(c);
@@ -126,7 +126,8 @@ public sealed unsafe partial class TcpLayer
     /// <summary>What changes when a connection becomes ESTABLISHED, from either side.</summary>
     private void BecomeEstablished(Tcb* c)
     {
-        SetState(c, TcpState.Established);
+        TcpCause cause = c->State == TcpState.SynSent ? TcpCause.SynAckReceived : TcpCause.AckReceived;
+        SetState(c, TcpState.Established, cause);
         InitializeBuffers(c);
         c->RetransStamp = 0;
         c->LastReceivedMillis = c->LastAckMillis = NowMillis;
@@ -139,7 +140,7 @@ public sealed unsafe partial class TcpLayer
         if (Has(c, TcbFlags.FinQueued))
         {
             // RFC 9293 3.10.4: a CLOSE in SYN-RECEIVED waits for this moment.
-            SetState(c, TcpState.FinWait1);
+            SetState(c, TcpState.FinWait1, TcpCause.Close);
         }
 
         Notify(c, SocketEvents.Writable);

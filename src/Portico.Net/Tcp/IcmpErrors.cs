@@ -35,6 +35,7 @@ public sealed unsafe partial class TcpLayer
             else if (error.IsHard && error.Mtu < 0)
             {
                 ++Mib[TcpCounter.ListenDrops];
+                ReportRequestEnd(request, TcpCause.IcmpError, error.Error);
                 RemoveRequest(request);
             }
 
@@ -57,7 +58,7 @@ public sealed unsafe partial class TcpLayer
         {
             // As Linux (tcp_v4_err), whose users expect "no route to host" in seconds; RFC 5461 3.2 weighs that against RFC 1122 4.2.3.9.
             ++Mib[TcpCounter.AttemptFails];
-            Finish(c, error.Error);
+            Finish(c, error.Error, TcpCause.IcmpError);
         }
         else
         {
@@ -103,6 +104,6 @@ public sealed unsafe partial class TcpLayer
             c->CaState = CaState.Loss;
         }
 
-        RetransmitQueue(c);
+        RetransmitQueue(c, PacketNotes.PathMtuReduction);
     }
 }

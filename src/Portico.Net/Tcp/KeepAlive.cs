@@ -20,7 +20,7 @@ public sealed unsafe partial class TcpLayer
         if (c->State == TcpState.FinWait2 && Has(c, TcbFlags.Orphan))
         {
             // The peer's FIN never came (RFC 9293 3.6, Linux's tcp_fin_timeout).
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.FinTimeout);
             return;
         }
 
@@ -49,7 +49,7 @@ public sealed unsafe partial class TcpLayer
         if (dead)
         {
             SendResetFor(c);
-            GiveUp(c);
+            GiveUp(c, TcpCause.KeepAliveTimeout);
             return;
         }
 
@@ -66,7 +66,7 @@ public sealed unsafe partial class TcpLayer
         {
             SendResetFor(c);
             ++Mib[TcpCounter.TCPAbortOnLinger];
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.Linger);
             return;
         }
 

@@ -72,7 +72,7 @@ public sealed unsafe partial class TcpLayer
             }
 
             // RFC 9293 3.10.7.1: CLOSED.
-            ++Mib[TcpCounter.NoSocket];
+            CountDrop(TcpCounter.NoSocket);
             SendReset(ref seg);
             return;
         }
@@ -80,7 +80,7 @@ public sealed unsafe partial class TcpLayer
         // RFC 9293 3.10.7.2, LISTEN: first RST, second ACK, third SYN; anything else is dropped.
         if (seg.Has(TcpFlags.Rst))
         {
-            ++Mib[TcpCounter.InvalidResets];
+            CountDrop(TcpCounter.InvalidResets);
             return;
         }
 
@@ -91,14 +91,14 @@ public sealed unsafe partial class TcpLayer
                 return;
             }
 
-            ++Mib[TcpCounter.InvalidAcks];
+            CountDrop(TcpCounter.InvalidAcks);
             SendReset(ref seg);
             return;
         }
 
         if (!IsPlainSyn(ref seg))
         {
-            ++Mib[TcpCounter.SynInvalid];
+            CountDrop(TcpCounter.SynInvalid);
             return;
         }
 
@@ -118,7 +118,7 @@ public sealed unsafe partial class TcpLayer
             if (Settings.tcp_syncookies == 0)
             {
                 ++Mib[TcpCounter.TCPReqQFullDrop];
-                ++Mib[TcpCounter.ListenDrops];
+                CountDrop(TcpCounter.ListenDrops);
                 return;
             }
 
@@ -129,7 +129,7 @@ public sealed unsafe partial class TcpLayer
         if (listener.IsAcceptQueueFull)
         {
             ++Mib[TcpCounter.ListenOverflows];
-            ++Mib[TcpCounter.ListenDrops];
+            CountDrop(TcpCounter.ListenDrops);
             return;
         }
 
@@ -141,7 +141,7 @@ public sealed unsafe partial class TcpLayer
             if (request == null)
             {
                 ++Mib[TcpCounter.NoMemory];
-                ++Mib[TcpCounter.ListenDrops];
+                CountDrop(TcpCounter.ListenDrops);
                 return;
             }
 
@@ -161,6 +161,8 @@ public sealed unsafe partial class TcpLayer
         TimerWheel.Initialize(&request->Timer, _timerHandler, RequestTimer);
         _flows.Add(hash, request->Index | KindRequest);
         listener.RequestCount++;
+        ReportState(FlowOf(request), TcpState.Listen, TcpState.SynReceived, TcpCause.SynReceived);
+
         SendSynAck(request);
         _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + 1_000_000_000));
     }
@@ -171,7 +173,7 @@ public sealed unsafe partial class TcpLayer
         Tcb* c = ConnectionFromRequest(request, listener.Request.SendBufferBytes, listener.Request.ReceiveBufferBytes);
         if (c == null)
         {
-            ++Mib[TcpCounter.ListenDrops];
+            CountDrop(TcpCounter.ListenDrops);
             return;
         }
 

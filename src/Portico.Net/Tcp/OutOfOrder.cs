@@ -9,7 +9,7 @@ public sealed unsafe partial class TcpLayer
         c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
         if (!MayQueueOutOfOrder(c))
         {
-            ++Mib[TcpCounter.TCPOFODrop];
+            CountDrop(TcpCounter.TCPOFODrop);
             return;
         }
 

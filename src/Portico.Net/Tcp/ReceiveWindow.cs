@@ -130,10 +130,12 @@ public sealed unsafe partial class TcpLayer
         if (window == 0 && c->RcvWnd != 0)
         {
             ++Mib[TcpCounter.TCPToZeroWindowAdv];
+            ReportWindow(c, window, isPeers: false);
         }
         else if (window != 0 && c->RcvWnd == 0)
         {
             ++Mib[TcpCounter.TCPFromZeroWindowAdv];
+            ReportWindow(c, window, isPeers: false);
         }
 
         c->RcvWnd = window;

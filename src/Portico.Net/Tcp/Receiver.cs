@@ -48,7 +48,7 @@ public sealed unsafe partial class TcpLayer
         if (Seq.Leq(seg.EndSeq, c->RcvNxt) && !(seg.Length == 0 && fin && seg.Seq == c->RcvNxt))
         {
             // All of it is old: the peer lacks our ACK (RFC 9293 3.10.7.4); DSACK tells it which (RFC 2883 4.1).
-            ++Mib[TcpCounter.DelayedACKLost];
+            CountDrop(TcpCounter.DelayedACKLost);
             SetDsack(c, seg.Seq, seg.EndSeq);
             EnterQuickAck(c, 2);
             c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
@@ -58,7 +58,7 @@ public sealed unsafe partial class TcpLayer
         if (Seq.Geq(seg.Seq, windowEnd) && !(seg.Seq == c->RcvNxt && seg.Length == 0 && fin))
         {
             // Beyond a window that is closed: a probe of a zero window.
-            ++Mib[TcpCounter.TCPZeroWindowDrop];
+            CountDrop(TcpCounter.TCPZeroWindowDrop);
             EnterQuickAck(c, 16);
             c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
             return;
@@ -89,7 +89,7 @@ public sealed unsafe partial class TcpLayer
         {
             if (!MayQueue(c, length))
             {
-                ++Mib[TcpCounter.TCPRcvQDrop];
+                CountDrop(TcpCounter.TCPRcvQDrop);
                 c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
                 return;
             }
@@ -151,16 +151,16 @@ public sealed unsafe partial class TcpLayer
         switch (c->State)
         {
             case TcpState.Established:
-                SetState(c, TcpState.CloseWait);
+                SetState(c, TcpState.CloseWait, TcpCause.FinReceived);
                 EnterPingPong(c);
                 break;
             case TcpState.FinWait1:
                 // Our FIN is not acknowledged yet, or AdvanceClosing would have moved us on: simultaneous close.
-                SetState(c, TcpState.Closing);
+                SetState(c, TcpState.Closing, TcpCause.FinReceived);
                 break;
             case TcpState.FinWait2:
                 SendAck(c);
-                EnterTimeWait(c);
+                EnterTimeWait(c, TcpCause.FinReceived);
                 break;
         }
     }

@@ -3,7 +3,7 @@ namespace Portico.Net;
 // Sending again what was lost, as far as the window allows (RFC 6675 5, rules 1 and 3 of NextSeg; Linux: tcp_xmit_retransmit_queue).
 public sealed unsafe partial class TcpLayer
 {
-    private void RetransmitQueue(Tcb* c)
+    private void RetransmitQueue(Tcb* c, PacketNotes cause = PacketNotes.None)
     {
         if (c->PacketsOut == 0 || c->State == TcpState.Closed)
         {
@@ -24,7 +24,7 @@ public sealed unsafe partial class TcpLayer
             if ((segment->Marks & SegmentMarks.Lost) != 0 && (segment->Marks & (SegmentMarks.Sacked | SegmentMarks.Retransmitted)) == 0)
             {
                 bool isHead = segment == c->TxHead;
-                if (!Retransmit(c, segment, (uint)room))
+                if (!Retransmit(c, segment, (uint)room, cause))
                 {
                     break;
                 }
@@ -47,8 +47,11 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
-    /// <summary>Sends a segment again, at most <paramref name="packetsMax"/> of those that it stands for. False if it could not be sent.</summary>
-    private bool Retransmit(Tcb* c, SendSegment* segment, uint packetsMax)
+    /// <summary>
+    /// Sends a segment again, at most <paramref name="packetsMax"/> of those that it stands for; why, follows from the state of
+    /// recovery where the caller does not say. False if it could not be sent.
+    /// </summary>
+    private bool Retransmit(Tcb* c, SendSegment* segment, uint packetsMax, PacketNotes cause = PacketNotes.None)
     {
         // A receiver that shrank its window gets only what fits, except for the very first segment: that one probes (RFC 9293 3.8.6).
         uint windowEnd = c->SndUna + c->SndWnd;
@@ -73,8 +76,8 @@ public sealed unsafe partial class TcpLayer
         }
 
         RecountPackets(c, segment);
-        bool isFast = c->CaState is not CaState.Loss && c->State is not (TcpState.SynSent or TcpState.SynReceived);
-        if (!Transmit(c, segment, isFast ? PacketNotes.FastRetransmission : PacketNotes.RetransmissionTimeout))
+        cause = cause == PacketNotes.None ? RetransmissionCause(c) : cause;
+        if (!Transmit(c, segment, cause))
         {
             ++Mib[TcpCounter.TCPRetransFail];
             return false;
@@ -102,7 +105,21 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->UndoRetrans += segment->PacketCount;
+        ReportRetransmission(c, cause, segment->Node.Start, PayloadLength(segment), segment->Flags, c->Retransmits);
+
         return true;
+    }
+
+    private static PacketNotes RetransmissionCause(Tcb* c)
+    {
+        if (c->CaState == CaState.Loss || c->State is TcpState.SynSent or TcpState.SynReceived)
+        {
+            return PacketNotes.RetransmissionTimeout;
+        }
+
+        // Without SACK each hole but the first is found by the ACK that ends at it (RFC 6582 3.2, step 3).
+        bool isPartial = !Has(c, TcbFlags.Sack) && c->UndoMarker != 0 && Seq.Gt(c->SndUna, c->UndoMarker);
+        return isPartial ? PacketNotes.PartialAcknowledgment : PacketNotes.FastRetransmission;
     }
 
     private static uint PayloadLength(SendSegment* segment) =>

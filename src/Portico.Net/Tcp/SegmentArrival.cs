@@ -66,7 +66,7 @@ public sealed unsafe partial class TcpLayer
             if (want > packet.Length || !packet.EnsureLinear(want) || !TcpHeader.TryParse(packet.Linear, out header))
             {
                 ++Mib[TcpCounter.InErrs];
-                ++Mib[TcpCounter.HeaderErrors];
+                CountDrop(TcpCounter.HeaderErrors);
                 return false;
             }
         }
@@ -74,7 +74,7 @@ public sealed unsafe partial class TcpLayer
         if (packet.Checksum == ChecksumState.Unverified && !ChecksumOffload.Verify(packet, seg.Info))
         {
             ++Mib[TcpCounter.InErrs];
-            ++Mib[TcpCounter.InCsumErrors];
+            CountDrop(TcpCounter.InCsumErrors);
             return false;
         }
 
@@ -188,14 +188,14 @@ public sealed unsafe partial class TcpLayer
     {
         if (!seg.Has(TcpFlags.Ack))
         {
-            ++Mib[TcpCounter.NoAckFlag];
+            CountDrop(TcpCounter.NoAckFlag);
             return;
         }
 
         // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT.
         if (Seq.Gt(seg.Ack, c->SndNxt))
         {
-            ++Mib[TcpCounter.InvalidAcks];
+            CountDrop(TcpCounter.InvalidAcks);
             if (c->State == TcpState.SynReceived)
             {
                 SendReset(ref seg);
@@ -210,7 +210,7 @@ public sealed unsafe partial class TcpLayer
 
         if (Seq.Lt(seg.Ack, c->SndUna) && Seq.Lt(seg.Ack, c->SndUna - c->MaxWindow))
         {
-            ++Mib[TcpCounter.InvalidAcks];
+            CountDrop(TcpCounter.InvalidAcks);
             if (c->State == TcpState.SynReceived)
             {
                 SendReset(ref seg);
@@ -227,7 +227,7 @@ public sealed unsafe partial class TcpLayer
         {
             if (Seq.Leq(seg.Ack, c->Iss))
             {
-                ++Mib[TcpCounter.InvalidAcks];
+                CountDrop(TcpCounter.InvalidAcks);
                 SendReset(ref seg);
                 return;
             }
@@ -286,7 +286,7 @@ public sealed unsafe partial class TcpLayer
         switch (c->State)
         {
             case TcpState.FinWait1:
-                SetState(c, TcpState.FinWait2);
+                SetState(c, TcpState.FinWait2, TcpCause.AckReceived);
                 Notify(c, SocketEvents.Writable);
                 if (Has(c, TcbFlags.Orphan))
                 {
@@ -296,10 +296,10 @@ public sealed unsafe partial class TcpLayer
 
                 return true;
             case TcpState.Closing:
-                EnterTimeWait(c);
+                EnterTimeWait(c, TcpCause.AckReceived);
                 return false;
             case TcpState.LastAck:
-                Finish(c, Errno.None);
+                Finish(c, Errno.None, TcpCause.AckReceived);
                 return false;
             default:
                 return true;
@@ -318,9 +318,9 @@ public sealed unsafe partial class TcpLayer
 
         if (seg.Length > 0 && Seq.Gt(seg.EndSeq - (seg.Has(TcpFlags.Fin) ? 1u : 0), c->RcvNxt))
         {
-            ++Mib[TcpCounter.TCPAbortOnData];
+            CountDrop(TcpCounter.TCPAbortOnData);
             SendReset(ref seg);
-            Finish(c, Errno.ECONNRESET);
+            Finish(c, Errno.ECONNRESET, TcpCause.DataAfterClose);
             return true;
         }
 

@@ -223,9 +223,15 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
+        Emit(c, RentNoted(notes), c->SndUna - 1, TcpFlags.Ack, true);
+        ReportRetransmission(c, notes, c->SndUna - 1, 0, TcpFlags.Ack, c->ProbesOut + 1);
+    }
+
+    private Packet RentNoted(PacketNotes notes)
+    {
         Packet packet = _engine.Packets.Rent();
         packet.Notes = notes;
-        Emit(c, packet, c->SndUna - 1, TcpFlags.Ack, true);
+        return packet;
     }
 
     /// <summary>The SYN, or SYN-ACK when the peer's SYN is known; options as agreed so far.</summary>
@@ -310,14 +316,14 @@ public sealed unsafe partial class TcpLayer
     }
 
     private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
-        ushort window, scoped ReadOnlySpan<byte> options)
+        ushort window, scoped ReadOnlySpan<byte> options, PacketNotes notes = PacketNotes.None)
     {
         if (_stack.Ip.FindRoute(local, remote, 0, out RouteCache route) != Errno.None)
         {
             return;
         }
 
-        Packet packet = _engine.Packets.Rent();
+        Packet packet = RentNoted(notes);
         int headerLength = TcpHeader.LengthMin + options.Length;
         Span<byte> header = packet.Push(headerLength);
         packet.TransportOffset = packet.Start;

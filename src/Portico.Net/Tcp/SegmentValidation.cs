@@ -14,7 +14,7 @@ public sealed unsafe partial class TcpLayer
     {
         if (Has(c, TcbFlags.Timestamps) && seg.Options.HasTimestamp && FailsPaws(c, ref seg) && !seg.Has(TcpFlags.Rst))
         {
-            ++Mib[TcpCounter.PAWSEstab];
+            CountDrop(TcpCounter.PAWSEstab);
             if (MayAnswerInvalid(c, seg.Length, seg.Has(TcpFlags.Syn), TcpCounter.TCPACKSkippedPAWS))
             {
                 SendDuplicateAck(c, ref seg);
@@ -27,7 +27,7 @@ public sealed unsafe partial class TcpLayer
         {
             if (seg.Has(TcpFlags.Rst))
             {
-                ++Mib[TcpCounter.InvalidResets];
+                CountDrop(TcpCounter.InvalidResets);
                 return false;
             }
 
@@ -39,7 +39,11 @@ public sealed unsafe partial class TcpLayer
             ++Mib[TcpCounter.SequenceDrops];
             if (Seq.Gt(seg.Seq, c->RcvNxt + ReceiveWindow(c)))
             {
-                ++Mib[TcpCounter.BeyondWindow];
+                CountDrop(TcpCounter.BeyondWindow);
+            }
+            else
+            {
+                _stack.NoteDrop(Mib.NameOf(TcpCounter.SequenceDrops));
             }
 
             if (MayAnswerInvalid(c, seg.Length, false, TcpCounter.TCPACKSkippedSeq))
@@ -75,7 +79,7 @@ public sealed unsafe partial class TcpLayer
 
     private bool ChallengeSyn(Tcb* c)
     {
-        ++Mib[TcpCounter.TCPSYNChallenge];
+        CountDrop(TcpCounter.TCPSYNChallenge);
         SendChallengeAck(c);
         return false;
     }
@@ -103,7 +107,7 @@ public sealed unsafe partial class TcpLayer
 
         if (!exact)
         {
-            ++Mib[TcpCounter.InvalidResets];
+            CountDrop(TcpCounter.InvalidResets);
             SendChallengeAck(c);
             return;
         }
@@ -123,7 +127,7 @@ public sealed unsafe partial class TcpLayer
             ++Mib[TcpCounter.AttemptFails];
         }
 
-        Finish(c, error);
+        Finish(c, error, TcpCause.ResetReceived);
     }
 
     /// <summary>RFC 7323 5.3 R1, with the exception for a clock that has been idle for 24 days (5.5).</summary>
@@ -179,7 +183,10 @@ public sealed unsafe partial class TcpLayer
         if (MayAnswerInvalid(c, 0, false, TcpCounter.TCPACKSkippedChallenge))
         {
             ++Mib[TcpCounter.TCPChallengeACK];
-            SendAck(c);
+            if (EnsureRoute(c) == Errno.None)
+            {
+                Emit(c, RentNoted(PacketNotes.ChallengeAck), c->SndNxt, TcpFlags.Ack, true);
+            }
         }
     }
 }

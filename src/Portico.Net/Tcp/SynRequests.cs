@@ -48,7 +48,7 @@ public sealed unsafe partial class TcpLayer
     private void SendSynAck(SynRequest* request) =>
         SendSynAck(request, request->Iss, NowMillis + request->TsOffset);
 
-    private void SendSynAck(SynRequest* request, uint iss, uint tsVal)
+    private void SendSynAck(SynRequest* request, uint iss, uint tsVal, PacketNotes notes = PacketNotes.None)
     {
         request->SentTime = NowNanos;
         Span<byte> options = stackalloc byte[40];
@@ -56,7 +56,7 @@ public sealed unsafe partial class TcpLayer
             (request->Flags & TcbFlags.WindowScale) != 0 ? request->RcvWindShift : -1, (request->Flags & TcbFlags.Sack) != 0,
             (request->Flags & TcbFlags.Timestamps) != 0, tsVal, request->TsRecent);
         SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, iss, request->Irs + 1,
-            TcpFlags.Syn | TcpFlags.Ack, request->RcvWnd, options[..optionBytes]);
+            TcpFlags.Syn | TcpFlags.Ack, request->RcvWnd, options[..optionBytes], notes);
     }
 
     /// <summary>A segment for a half-open connection (Linux: tcp_check_req; RFC 9293 3.10.7.4 for SYN-RECEIVED).</summary>
@@ -67,6 +67,7 @@ public sealed unsafe partial class TcpLayer
             // The forwarder has not decided: only the opener's own reset matters.
             if (seg.Has(TcpFlags.Rst) && !seg.Has(TcpFlags.Syn) && seg.Seq == request->Irs + 1)
             {
+                ReportRequestEnd(request, TcpCause.ResetReceived);
                 RemoveRequest(request);
             }
             else
@@ -100,7 +101,7 @@ public sealed unsafe partial class TcpLayer
         bool inWindow = Seq.Geq(seg.EndSeq, rcvNxt) && Seq.Leq(seg.Seq, rcvNxt + request->RcvWnd);
         if (old || !inWindow)
         {
-            ++Mib[old ? TcpCounter.PAWSEstab : TcpCounter.SequenceDrops];
+            CountDrop(old ? TcpCounter.PAWSEstab : TcpCounter.SequenceDrops);
             if (!seg.Has(TcpFlags.Rst) && MayAnswerRequest(request))
             {
                 AcknowledgeRequest(request);
@@ -113,12 +114,13 @@ public sealed unsafe partial class TcpLayer
         {
             if (seg.Seq != rcvNxt)
             {
-                ++Mib[TcpCounter.InvalidResets];
+                CountDrop(TcpCounter.InvalidResets);
                 return;
             }
 
             ++Mib[TcpCounter.EmbryonicRsts];
             ++Mib[TcpCounter.AttemptFails];
+            ReportRequestEnd(request, TcpCause.ResetReceived);
             RemoveRequest(request);
             return;
         }
@@ -126,7 +128,7 @@ public sealed unsafe partial class TcpLayer
         if (seg.Has(TcpFlags.Syn))
         {
             // RFC 5961 4.2.
-            ++Mib[TcpCounter.TCPSYNChallenge];
+            CountDrop(TcpCounter.TCPSYNChallenge);
             if (MayAnswerRequest(request))
             {
                 AcknowledgeRequest(request);
@@ -137,13 +139,13 @@ public sealed unsafe partial class TcpLayer
 
         if (!seg.Has(TcpFlags.Ack))
         {
-            ++Mib[TcpCounter.NoAckFlag];
+            CountDrop(TcpCounter.NoAckFlag);
             return;
         }
 
         if (seg.Ack != request->Iss + 1)
         {
-            ++Mib[TcpCounter.InvalidAcks];
+            CountDrop(TcpCounter.InvalidAcks);
             SendReset(ref seg);
             return;
         }
@@ -151,6 +153,7 @@ public sealed unsafe partial class TcpLayer
         Listener? listener = _listeners[(int)request->Listener];
         if (listener == null)
         {
+            ReportRequestEnd(request, TcpCause.Close);
             RemoveRequest(request);
             return;
         }
@@ -159,11 +162,12 @@ public sealed unsafe partial class TcpLayer
         {
             // The peer believes that it is connected; its data or our repeated SYN-ACK brings it here again (attack class C03).
             ++Mib[TcpCounter.ListenOverflows];
-            ++Mib[TcpCounter.ListenDrops];
+            CountDrop(TcpCounter.ListenDrops);
             if (Settings.tcp_abort_on_overflow)
             {
                 SendReset(ref seg);
                 ++Mib[TcpCounter.EmbryonicRsts];
+                ReportRequestEnd(request, TcpCause.OutOfResources);
                 RemoveRequest(request);
             }
 
@@ -212,6 +216,7 @@ public sealed unsafe partial class TcpLayer
         if (request->Held || request->Retransmits >= Settings.tcp_synack_retries || _listeners[(int)request->Listener] == null)
         {
             ++Mib[TcpCounter.AttemptFails];
+            ReportRequestEnd(request, TcpCause.Timeout);
             RemoveRequest(request);
             return;
         }
@@ -220,7 +225,10 @@ public sealed unsafe partial class TcpLayer
         ++Mib[TcpCounter.RetransSegs];
         ++Mib[TcpCounter.TCPSynRetrans];
         ++Mib[TcpCounter.TCPTimeouts];
-        SendSynAck(request);
+        SendSynAck(request, request->Iss, NowMillis + request->TsOffset, PacketNotes.RetransmissionTimeout);
+        Observer?.OnRetransmission(new TcpRetransmission(
+            FlowOf(request), PacketNotes.RetransmissionTimeout, 0, 0, TcpFlags.Syn | TcpFlags.Ack, request->Retransmits));
+
         _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + BackedOff(1_000_000_000, request->Retransmits)));
     }
 }

@@ -78,7 +78,7 @@ public sealed unsafe partial class TcpLayer
         TakeOverTimeWait(c);
         AddToTable(c);
         c->Owner = owner == null ? 0 : _engine.RegisterOwner(owner);
-        SetState(c, TcpState.SynSent);
+        SetState(c, TcpState.SynSent, TcpCause.Open);
         ++Mib[TcpCounter.ActiveOpens];
         QueueSyn(c, syn);
         Transmit(c, syn);
@@ -142,7 +142,7 @@ public sealed unsafe partial class TcpLayer
         c->Iss = t->SndNxt + 65535 + 2;
         StoreTsRecent(c, t->TsRecent);
         ++Mib[TcpCounter.TWRecycled];
-        RemoveTimeWait(t);
+        RemoveTimeWait(t, TcpCause.TimeWaitReused);
     }
 
     /// <summary>The SYN as the first segment in flight; its timer starts at one second (RFC 6298 2.1).</summary>

@@ -154,7 +154,7 @@ public sealed unsafe partial class TcpLayer
         {
             if (c->State == TcpState.SynSent)
             {
-                Finish(c, Errno.None);
+                Finish(c, Errno.None, TcpCause.Close);
             }
             else
             {
@@ -185,13 +185,13 @@ public sealed unsafe partial class TcpLayer
                 c->Flags |= TcbFlags.FinQueued;
                 if (c->State == TcpState.Established)
                 {
-                    SetState(c, TcpState.FinWait1);
+                    SetState(c, TcpState.FinWait1, TcpCause.Close);
                 }
 
                 break;
             case TcpState.CloseWait:
                 c->Flags |= TcbFlags.FinQueued;
-                SetState(c, TcpState.LastAck);
+                SetState(c, TcpState.LastAck, TcpCause.Close);
                 break;
             default:
                 return;
@@ -224,23 +224,23 @@ public sealed unsafe partial class TcpLayer
         {
             ++Mib[TcpCounter.TCPAbortOnClose];
             SendResetFor(c);
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.UnreadData);
         }
         else if (c->LingerSeconds == 0)
         {
             ++Mib[TcpCounter.TCPAbortOnData];
             SendResetFor(c);
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.Linger);
         }
         else if (c->State == TcpState.SynSent)
         {
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.Close);
         }
         else if (_orphanCount > Settings.tcp_max_orphans)
         {
             ++Mib[TcpCounter.TCPAbortOnMemory];
             SendResetFor(c);
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.OutOfResources);
         }
         else
         {
@@ -272,7 +272,7 @@ public sealed unsafe partial class TcpLayer
         {
             ++Mib[TcpCounter.TCPAbortOnClose];
             SendResetFor(c);
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.Abort);
         }
 
         Reap();

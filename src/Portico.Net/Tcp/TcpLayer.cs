@@ -159,7 +159,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
 
     private void AddToTable(Tcb* c) => _flows.Add(FlowHash(c), c->Index | KindConnection);
 
-    private void SetState(Tcb* c, TcpState state)
+    private void SetState(Tcb* c, TcpState state, TcpCause cause, Errno error = Errno.None)
     {
         if (c->State == state)
         {
@@ -178,18 +178,20 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
             --Mib[TcpCounter.CurrEstab];
         }
 
-        StateObserver?.OnStateChange(HandleOf(c), c->State, state);
+        TcpState from = c->State;
         c->State = state;
+        if (Observer != null && (from != TcpState.TimeWait || cause != TcpCause.None))
+        {
+            // Otherwise the connection only gives its place to its TIME-WAIT record.
+            ReportState(FlowOf(c), from, state, cause, error);
+        }
     }
 
-    /// <summary>Hears of each state change, for traces; null (the default) costs nothing.</summary>
-    public ITcpStateObserver? StateObserver { get; set; }
-
     /// <summary>
-    /// The connection is over, with <paramref name="error"/> for its owner. It leaves the tables now; its record stays until the
+    /// The connection is over, with <paramref name="error"/> for its owner, because of <paramref name="cause"/>. It leaves the tables now; its record stays until the
     /// application closes its handle, or is freed at the end of this entry when no application holds it.
     /// </summary>
-    private void Finish(Tcb* c, Errno error)
+    private void Finish(Tcb* c, Errno error, TcpCause cause)
     {
         if (c->State == TcpState.Closed)
         {
@@ -201,7 +203,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
             c->Error = (short)error;
         }
 
-        SetState(c, TcpState.Closed);
+        SetState(c, TcpState.Closed, cause, error);
         Detach(c);
         FreeSendQueue(c);
         if ((c->Flags & TcbFlags.Orphan) != 0)
@@ -290,11 +292,4 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Has(Tcb* c, TcbFlags flag) => (c->Flags & flag) != 0;
-}
-
-/// <summary>Hears of every state change of a stack's connections.</summary>
-public interface ITcpStateObserver
-{
-    /// <summary>The connection goes from one state to another.</summary>
-    void OnStateChange(TcpHandle handle, TcpState from, TcpState to);
 }

@@ -190,7 +190,7 @@ public sealed unsafe partial class TcpLayer
             }
 
             EnterLoss(c);
-            Retransmit(c, head, 1);
+            Retransmit(c, head, 1, PacketNotes.RetransmissionTimeout | PacketNotes.WindowProbe);
             BackOff(c);
             return;
         }
@@ -287,7 +287,7 @@ public sealed unsafe partial class TcpLayer
             : (((2u << Doublings) - 1) * 200) + ((uint)(retries - Doublings) * 120_000);
     }
 
-    private void GiveUp(Tcb* c)
+    private void GiveUp(Tcb* c, TcpCause cause = TcpCause.Timeout)
     {
         ++Mib[TcpCounter.TCPAbortOnTimeout];
         if (c->State is TcpState.SynSent or TcpState.SynReceived)
@@ -295,7 +295,7 @@ public sealed unsafe partial class TcpLayer
             ++Mib[TcpCounter.AttemptFails];
         }
 
-        Finish(c, c->SoftError != 0 ? (Errno)c->SoftError : Errno.ETIMEDOUT);
+        Finish(c, c->SoftError != 0 ? (Errno)c->SoftError : Errno.ETIMEDOUT, cause);
     }
 
     /// <summary>Probes a closed window (or sends corked data), for ever while the peer answers; each answer clears the count.</summary>

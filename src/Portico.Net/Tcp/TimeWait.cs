@@ -47,14 +47,14 @@ public sealed unsafe partial class TcpLayer
     private long TimeWaitNanos => Settings.TimeWaitSeconds * 1_000_000_000L;
 
     /// <summary>The connection has ended from both sides and ours ended first: its record takes its place.</summary>
-    private void EnterTimeWait(Tcb* c)
+    private void EnterTimeWait(Tcb* c, TcpCause cause)
     {
-        SetState(c, TcpState.TimeWait);
+        SetState(c, TcpState.TimeWait, cause);
         if (_timeWaits.Count >= Settings.tcp_max_tw_buckets)
         {
             // As in Linux the connection closes without the wait; the counter tells.
             ++Mib[TcpCounter.TCPTimeWaitOverflow];
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.OutOfResources);
             return;
         }
 
@@ -62,7 +62,7 @@ public sealed unsafe partial class TcpLayer
         if (t == null)
         {
             ++Mib[TcpCounter.TCPTimeWaitOverflow];
-            Finish(c, Errno.None);
+            Finish(c, Errno.None, TcpCause.OutOfResources);
             return;
         }
 
@@ -89,7 +89,7 @@ public sealed unsafe partial class TcpLayer
         t->Port = c->Port;
         c->Port = default;
         ulong hash = FlowHash(c);
-        Finish(c, Errno.None);
+        Finish(c, Errno.None, TcpCause.None);
         _flows.Add(hash, index | KindTimeWait);
         AppendTimeWait(t);
         ++Mib[TcpCounter.TW];
@@ -143,8 +143,10 @@ public sealed unsafe partial class TcpLayer
         AppendTimeWait(t);
     }
 
-    private void RemoveTimeWait(TimeWaitRecord* t)
+    private void RemoveTimeWait(TimeWaitRecord* t, TcpCause cause)
     {
+        ReportState(FlowOf(t), TcpState.TimeWait, TcpState.Closed, cause);
+
         UnlinkTimeWait(t);
         _flows.Remove(FlowHash(t->LocalAddress, t->RemoteAddress, t->LocalPort, t->RemotePort), t->Index | KindTimeWait);
         if (t->Port.IsBound)
@@ -167,7 +169,7 @@ public sealed unsafe partial class TcpLayer
                 return;
             }
 
-            RemoveTimeWait(t);
+            RemoveTimeWait(t, TcpCause.TimeWaitExpired);
         }
     }
 
@@ -184,11 +186,11 @@ public sealed unsafe partial class TcpLayer
                 if (!Settings.tcp_rfc1337)
                 {
                     ++Mib[TcpCounter.TWKilled];
-                    RemoveTimeWait(t);
+                    RemoveTimeWait(t, TcpCause.ResetReceived);
                 }
                 else
                 {
-                    ++Mib[TcpCounter.InvalidResets];
+                    CountDrop(TcpCounter.InvalidResets);
                 }
 
                 return;
@@ -214,7 +216,7 @@ public sealed unsafe partial class TcpLayer
             {
                 uint iss = t->SndNxt + 65535 + 2;
                 ++Mib[TcpCounter.TWRecycled];
-                RemoveTimeWait(t);
+                RemoveTimeWait(t, TcpCause.TimeWaitReused);
                 RequestConnection(listener, ref seg, hash, iss == 0 ? 1 : iss);
                 return;
             }
@@ -222,7 +224,7 @@ public sealed unsafe partial class TcpLayer
             if (Forwarder != null && seg.Info.Interface.AcceptsAnyAddress)
             {
                 ++Mib[TcpCounter.TWRecycled];
-                RemoveTimeWait(t);
+                RemoveTimeWait(t, TcpCause.TimeWaitReused);
                 ArriveAtListener(ref seg);
                 return;
             }
@@ -230,12 +232,12 @@ public sealed unsafe partial class TcpLayer
 
         if (old)
         {
-            ++Mib[TcpCounter.PAWSEstab];
+            CountDrop(TcpCounter.PAWSEstab);
         }
 
         if (seg.Has(TcpFlags.Rst))
         {
-            ++Mib[TcpCounter.InvalidResets];
+            CountDrop(TcpCounter.InvalidResets);
             return;
         }
 

@@ -10,8 +10,7 @@ public sealed partial class UdpLayer
         if (!packet.EnsureLinear(UdpHeader.Length) || !UdpHeader.TryParse(packet.Linear, out UdpHeader header)
             || header.DatagramLength > packet.Length)
         {
-            mib[UdpCounter.DropBadLength]++;
-            Drop(packet, mib, UdpCounter.InErrors);
+            Drop(packet, mib, UdpCounter.InErrors, UdpCounter.DropBadLength);
             return;
         }
 
@@ -23,8 +22,7 @@ public sealed partial class UdpLayer
         bool hasNone = header.Checksum == 0 && packet.Checksum != ChecksumState.Partial && !info.Destination.IsIpv4;
         if (hasNone || !ChecksumOffload.Verify(packet, info))
         {
-            mib[UdpCounter.InCsumErrors]++;
-            Drop(packet, mib, UdpCounter.InErrors);
+            Drop(packet, mib, UdpCounter.InErrors, UdpCounter.InCsumErrors);
             return;
         }
 
@@ -50,6 +48,7 @@ public sealed partial class UdpLayer
         }
 
         mib[UdpCounter.NoPorts]++;
+        _stack.NoteDrop(mib.NameOf(UdpCounter.NoPorts));
         if (!info.IsMulticastOrBroadcast)
         {
             _stack.Icmp.SendError(packet, info, IcmpErrorKind.PortUnreachable);
@@ -127,16 +126,14 @@ public sealed partial class UdpLayer
         if (socket.ReceiveCount > 0 && socket.ReceiveMemory + trueSize > socket.ReceiveMemoryMax)
         {
             socket.Drops++;
-            mib[UdpCounter.RcvbufErrors]++;
-            Drop(packet, mib, UdpCounter.InErrors);
+            Drop(packet, mib, UdpCounter.InErrors, UdpCounter.RcvbufErrors);
             return;
         }
 
         if (_queuedBytes + trueSize > Options.udp_mem)
         {
             socket.Drops++;
-            mib[UdpCounter.MemErrors]++;
-            Drop(packet, mib, UdpCounter.InErrors);
+            Drop(packet, mib, UdpCounter.InErrors, UdpCounter.MemErrors);
             return;
         }
 
@@ -181,9 +178,16 @@ public sealed partial class UdpLayer
         return packet;
     }
 
-    private static void Drop(Packet packet, MibTable<UdpCounter> mib, UdpCounter counter)
+    private void Drop(Packet packet, MibTable<UdpCounter> mib, UdpCounter counter, UdpCounter reason)
     {
         mib[counter]++;
+        Drop(packet, mib, reason);
+    }
+
+    private void Drop(Packet packet, MibTable<UdpCounter> mib, UdpCounter reason)
+    {
+        mib[reason]++;
+        _stack.NoteDrop(mib.NameOf(reason));
         packet.Release();
     }
 }

@@ -132,6 +132,29 @@ public class CaptureTests
     }
 
     [Fact]
+    public void A_packet_that_the_stack_drops_has_the_reason_as_its_comment_and_the_answer_has_none()
+    {
+        using Engine engine = new();
+        MemoryStream stream = new();
+        PcapngWriter writer = new(stream);
+        Cable cable = new(engine);
+        CaptureLink capture = new(engine, cable.B, writer, "b");
+        NetworkStack a = new(engine);
+        NetworkStack b = new(engine);
+        a.AddInterface("eth0", cable.A).AddAddress(new IpPrefix(s_a, 24));
+        b.AddInterface("eth0", capture).AddAddress(new IpPrefix(s_b, 24));
+        b.PacketDropped += capture.NoteDrop;
+        a.Tcp.Open(new TcpOpenRequest { Remote = new Endpoint(s_b, 9) }, null, out _);
+        engine.Advance(MonoTime.Zero);
+        writer.Flush();
+        Assert.False(writer.AddComment("too late"u8));
+        Assert.Equal(
+            ["dropped by the stack: NoSocket", ""],
+            PcapngReader.Read(stream.ToArray()).Packets.Select(p => string.Join('|', p.Comments)));
+        Assert.Equal(stream.Length, writer.BytesWritten);
+    }
+
+    [Fact]
     public void A_file_limit_and_a_failing_stream_stop_the_recording_and_are_counted()
     {
         using Engine engine = new();
