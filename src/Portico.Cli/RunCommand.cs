@@ -34,19 +34,20 @@ internal static class RunCommand
         };
         Option<ulong> seed = new("--seed") { Description = "Makes the same choices again.", HelpName = "N" };
         Option<int> mtu = new("--mtu") { Description = "The MTU of the command's device.", HelpName = "BYTES" };
-        Option<bool> loopback = new("--host-loopback") { Description = "Let host.portico be the host's loopback." };
+        PolicyFlags policy = new();
         Option<bool> stats = new("--stats") { Description = "Print counters at the end." };
         Option<string?> name = new("--name") { Description = "What portico ps, ss and the like call this run.", HelpName = "NAME" };
         Option<bool> inside = new(InsideFlag) { Hidden = true };
         Argument<string[]> command = new("command") { Description = "-- COMMAND [ARGS...]", Arity = ArgumentArity.ZeroOrMore };
 
         Command run = new("run", "Runs a command with a network of its own, made by Portico.");
-        Option[] options = [pcap, loss, duplicate, corrupt, reorder, delay, jitter, rate, queue, seed, mtu, loopback, stats, name, inside];
+        Option[] options = [pcap, loss, duplicate, corrupt, reorder, delay, jitter, rate, queue, seed, mtu, stats, name, inside];
         foreach (Option option in options)
         {
             run.Options.Add(option);
         }
 
+        policy.AddTo(run);
         run.Arguments.Add(command);
         run.SetAction(result =>
         {
@@ -57,7 +58,7 @@ internal static class RunCommand
                 return CommandLine.OwnFailure;
             }
 
-            RunOptions asked = new()
+            RunOptions Asked() => new()
             {
                 CommandLine = line,
                 CaptureFile = result.GetValue(pcap)?.FullName,
@@ -71,19 +72,20 @@ internal static class RunCommand
                 QueuePackets = result.GetValue(queue),
                 Seed = result.GetResult(seed) is null ? null : result.GetValue(seed),
                 Mtu = result.GetValue(mtu),
-                HostLoopback = result.GetValue(loopback),
+                Policy = policy.Read(result),
                 Stats = result.GetValue(stats),
                 Name = result.GetValue(name),
             };
-            return Execute(asked, result.GetValue(inside), ownArguments);
+            return Execute(Asked, result.GetValue(inside), ownArguments);
         });
         return run;
     }
 
-    private static int Execute(RunOptions options, bool isInside, string[] ownArguments)
+    private static int Execute(Func<RunOptions> ask, bool isInside, string[] ownArguments)
     {
         try
         {
+            RunOptions options = ask();
             options.Validate();
             string? path = CommandPath.Find(options.CommandLine[0], out Errno error);
             if (path == null)

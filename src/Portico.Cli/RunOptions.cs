@@ -30,7 +30,7 @@ internal sealed class RunOptions
     /// <summary>0 to choose by what else was asked for.</summary>
     public int Mtu { get; init; }
 
-    public bool HostLoopback { get; init; }
+    public required PolicyOptions Policy { get; init; }
 
     public bool Stats { get; init; }
 

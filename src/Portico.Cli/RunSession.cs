@@ -19,6 +19,7 @@ internal sealed class RunSession : IDisposable
     private readonly ControlServer _control;
     private readonly HostPolicy _policy;
     private readonly TcpProxy _tcp;
+    private readonly DnsTcpServer _dns;
     private FileStream? _captureFile;
     private PcapngWriter? _capture;
 
@@ -27,27 +28,17 @@ internal sealed class RunSession : IDisposable
         _options = options;
         CommandProcess.RaiseFileLimit();
         _control = control;
-        string[] resolvConf = ReadLines("/etc/resolv.conf");
         _namespace = new RunNamespace(new RunNamespaceOptions
         {
             Mtu = options.EffectiveMtu,
             Offloads = !options.HitsPackets,
             Addresses = [RunAddresses.CommandIpv4, RunAddresses.CommandIpv6],
             Gateways = [RunAddresses.GatewayIpv4.Address, RunAddresses.GatewayIpv6.Address],
-            Files =
-            [
-                ("/etc/resolv.conf", RunAddresses.ResolvConf(resolvConf)),
-                ("/etc/hosts", RunAddresses.Hosts(string.Concat(ReadLines("/etc/hosts").Select(l => l + "\n")))),
-            ],
+            Files = options.Policy.Names.Files(),
+            CoveredDirectories = ControlPlaces(),
         });
 
-        _policy = new HostPolicy
-        {
-            Gateways = [RunAddresses.GatewayIpv4.Address, RunAddresses.GatewayIpv6.Address],
-            Hosts = [RunAddresses.HostIpv4.Address, RunAddresses.HostIpv6.Address],
-            HostLoopback = options.HostLoopback,
-            Resolver = RunAddresses.HostResolver(resolvConf),
-        };
+        _policy = options.Policy.CreatePolicy();
         _driver = new StackDriver(new Engine(new EngineOptions { Seed = options.Seed ?? StackDriver.SeedFromEntropy() }), _events);
         using (_driver.Enter())
         {
@@ -57,8 +48,16 @@ internal sealed class RunSession : IDisposable
             device.AddAddress(RunAddresses.GatewayIpv4);
             device.AddAddress(RunAddresses.GatewayIpv6);
             device.AcceptsAnyAddress = true;
+
+            // The only one who gets ICMP errors is the command, which is to have each: a refusal that the limit holds back would look
+            // like a silent host.
+            _stack.Ip.Options.icmp_ratelimit = Duration.Zero;
+            _stack.Ip.Options.icmp_msgs_per_sec = 100_000;
+            _stack.Ip.Options.icmp_msgs_burst = 10_000;
             _tcp = new TcpProxy(_stack, _events, _policy, _counters);
-            _ = new UdpProxy(_stack, _events, _policy, _counters, RunAddresses.Names());
+            DnsForwarder dns = options.Policy.CreateForwarder(_stack, _events, _policy, _counters);
+            _dns = new DnsTcpServer(_driver, _stack, dns);
+            _ = new UdpProxy(_stack, _events, _policy, _counters, dns);
             _ = new PingProxy(_stack, _events, _policy, _counters);
             _status = new StatusServer(_driver, _stack);
             _link.Start(_events);
@@ -72,6 +71,7 @@ internal sealed class RunSession : IDisposable
     {
         using SignalForwarder signals = new();
         _status.Start();
+        _dns.Start(RunAddresses.Gateways);
         CommandProcess command = _namespace.Start(path, _options.CommandLine);
         signals.Target = command;
         _control.Start();
@@ -162,16 +162,22 @@ internal sealed class RunSession : IDisposable
         }
     }
 
-    private static string[] ReadLines(string path)
+    /// <summary>
+    /// Where control sockets are, made now so that they can be covered: the command is the same user, and would change its own network.
+    /// </summary>
+    private static string[] ControlPlaces()
     {
+        ControlDirectory place = ControlDirectory.FromEnvironment();
         try
         {
-            return File.ReadAllLines(path);
+            place.Create();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (LinuxException)
         {
-            return [];
+            // Then there is no control socket to hide.
         }
+
+        return [.. place.Existing()];
     }
 
     private void PrintStats()
@@ -205,6 +211,7 @@ internal sealed class RunSession : IDisposable
     {
         _control.Dispose();
         _status.Dispose();
+        _dns.Dispose();
         if (_options.Stats)
         {
             PrintStats();

@@ -14,8 +14,11 @@ internal readonly unsafe struct HostSocket(int fd)
 
     public static Errno LastError => (Errno)Marshal.GetLastPInvokeError();
 
-    /// <summary>Makes a socket and begins to connect it; None also while the connection is under way.</summary>
-    public static Errno Connect(in Endpoint remote, int type, int protocol, out HostSocket socket)
+    /// <summary>
+    /// Makes a socket and begins to connect it; None also while the connection is under way. <paramref name="scope"/> is the interface
+    /// of a link-local address.
+    /// </summary>
+    public static Errno Connect(in Endpoint remote, int type, int protocol, out HostSocket socket, uint scope = 0)
     {
         int family = remote.Address.IsIpv4 ? LibC.AF_INET : LibC.AF_INET6;
         int fd = LibC.Socket(family, type | LibC.SOCK_NONBLOCK | LibC.SOCK_CLOEXEC, protocol);
@@ -28,6 +31,11 @@ internal readonly unsafe struct HostSocket(int fd)
 
         byte* address = stackalloc byte[28];
         uint length = WriteAddress(remote, address);
+        if (length == 28)
+        {
+            *(uint*)(address + 24) = scope;
+        }
+
         if (LibC.Connect(fd, address, length) == 0)
         {
             return Errno.None;
@@ -42,6 +50,23 @@ internal readonly unsafe struct HostSocket(int fd)
         socket.Close();
         socket = default;
         return error;
+    }
+
+    /// <summary>Whether an address belongs to an interface of the host: only such can be bound.</summary>
+    public static bool IsLocal(in IpAddress address)
+    {
+        int fd = LibC.Socket(address.IsIpv4 ? LibC.AF_INET : LibC.AF_INET6, LibC.SOCK_DGRAM | LibC.SOCK_CLOEXEC, LibC.IPPROTO_UDP);
+        if (fd < 0)
+        {
+            // Who cannot look takes the worse of the two answers.
+            return LastError is not Errno.EAFNOSUPPORT;
+        }
+
+        byte* bytes = stackalloc byte[28];
+        uint length = WriteAddress(new Endpoint(address, 0), bytes);
+        bool isLocal = LibC.Bind(fd, bytes, length) == 0;
+        LibC.Close(fd);
+        return isLocal;
     }
 
     /// <summary>The pending error, which is cleared.</summary>

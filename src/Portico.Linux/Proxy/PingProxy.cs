@@ -36,7 +36,8 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
     /// <inheritdoc/>
     public bool OnEchoRequest(in IcmpEchoRequest request, ReadOnlySpan<byte> payload)
     {
-        HostPolicyVerdict verdict = _policy.Decide(new Endpoint(request.Destination, 0), out Endpoint target);
+        HostPolicyVerdict verdict = _policy.Decide(
+            IpProtocol.Icmp, new Endpoint(request.Destination, 0), _stack.Engine.Now, out Endpoint target);
         if (verdict != HostPolicyVerdict.Allow)
         {
             _counters[ProxyCounter.PingProhibited]++;

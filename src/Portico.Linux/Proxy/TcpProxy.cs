@@ -51,7 +51,7 @@ public sealed class TcpProxy : ITcpForwarder
     public bool OnConnectionRequest(in TcpForwardRequest request)
     {
         Counters[ProxyCounter.TcpRequests]++;
-        switch (_policy.Decide(request.Destination, out Endpoint target))
+        switch (_policy.Decide(IpProtocol.Tcp, request.Destination, Stack.Engine.Now, out Endpoint target))
         {
             case HostPolicyVerdict.Refuse:
                 Counters[ProxyCounter.TcpRefused]++;

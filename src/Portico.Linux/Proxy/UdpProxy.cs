@@ -13,17 +13,17 @@ public sealed class UdpProxy : IUdpForwarder, IScheduled
     private readonly Dictionary<(Endpoint Source, Endpoint Destination), UdpProxyFlow> _flows = [];
     private readonly LinkedList<UdpProxyFlow> _byUse = new();
     private readonly HostPolicy _policy;
-    private readonly DnsNames? _names;
+    private readonly DnsForwarder? _dns;
     private bool _sweepScheduled;
 
-    /// <summary>Takes the datagrams of a stack; <paramref name="names"/> are answered here and not by the host's resolver.</summary>
-    public UdpProxy(NetworkStack stack, EpollEvents events, HostPolicy policy, MibTable<ProxyCounter> counters, DnsNames? names = null)
+    /// <summary>Takes the datagrams of a stack; <paramref name="dns"/> has those to the gateway's port 53.</summary>
+    public UdpProxy(NetworkStack stack, EpollEvents events, HostPolicy policy, MibTable<ProxyCounter> counters, DnsForwarder? dns = null)
     {
         ArgumentNullException.ThrowIfNull(stack);
         Stack = stack;
         Events = events;
         _policy = policy;
-        _names = names;
+        _dns = dns;
         Counters = counters;
         stack.Udp.Forwarder = this;
     }
@@ -59,28 +59,20 @@ public sealed class UdpProxy : IUdpForwarder, IScheduled
             return true;
         }
 
-        switch (_policy.Decide(destination, out Endpoint target))
+        if (destination.Port == 53 && _dns != null && _policy.IsGateway(destination.Address))
         {
-            case HostPolicyVerdict.Refuse when destination.Port != 53 || _names == null:
+            _dns.OnQuery(source, destination, payload);
+            return true;
+        }
+
+        switch (_policy.Decide(IpProtocol.Udp, destination, Stack.Engine.Now, out Endpoint target))
+        {
+            case HostPolicyVerdict.Refuse:
                 return false;
             case HostPolicyVerdict.Prohibit:
                 Counters[ProxyCounter.UdpProhibited]++;
                 Stack.Udp.ReportForwardError(source, destination, payload.Length, UdpForwardError.Prohibited);
                 return true;
-            case HostPolicyVerdict verdict:
-                if (destination.Port == 53 && _policy.IsGateway(destination.Address) && _names != null
-                    && _names.TryAnswer(payload, Scratch, out int length))
-                {
-                    Stack.Udp.SendFrom(destination, source, Scratch.AsSpan(0, length));
-                    return true;
-                }
-
-                if (verdict == HostPolicyVerdict.Refuse)
-                {
-                    return false;
-                }
-
-                break;
         }
 
         Open(source, destination, target, payload);

@@ -22,6 +22,20 @@ public sealed class RunNamespaceOptions
 
     /// <summary>Files of the command's own, by the path that they cover.</summary>
     public required IReadOnlyList<(string Path, string Content)> Files { get; init; }
+
+    /// <summary>Directories that the command finds empty: Unix sockets in them would be a way around its network.</summary>
+    public IReadOnlyList<string> CoveredDirectories { get; init; } = [];
+
+    /// <summary>
+    /// Unix sockets of daemons that resolve names in the host's network, and that resolver libraries ask unbidden: systemd-resolved,
+    /// Avahi and the name service cache.
+    /// </summary>
+    public IReadOnlyList<string> CoveredSockets { get; init; } =
+    [
+        "/run/systemd/resolve/io.systemd.Resolve",
+        "/run/avahi-daemon/socket",
+        "/run/nscd/socket",
+    ];
 }
 
 /// <summary>New network and mount namespaces for one command, whose only interface besides lo is a TUN device.</summary>
@@ -82,7 +96,7 @@ public sealed class RunNamespace : IDisposable
                 AddFamily(netlink, index, address);
             }
 
-            CoverFiles();
+            CoverFileSystem();
             return device;
         }
         catch
@@ -118,7 +132,7 @@ public sealed class RunNamespace : IDisposable
     /// Writes the files to a tmpfs that nobody else sees, and binds each over the path that it covers. The tmpfs is taken off again
     /// and lives on in the bound files, so that nothing is ever written to the host's file system.
     /// </summary>
-    private void CoverFiles()
+    private void CoverFileSystem()
     {
         const string Place = "/tmp";
         if (LibC.Mount("portico", Place, "tmpfs", 0, "size=1m,mode=755") != 0)
@@ -129,22 +143,41 @@ public sealed class RunNamespace : IDisposable
         for (int i = 0; i < _options.Files.Count; i++)
         {
             (string path, string content) = _options.Files[i];
-            if (!File.Exists(path))
+            if (File.Exists(path))
             {
-                continue;
+                string file = $"{Place}/{i}";
+                File.WriteAllText(file, content);
+                Cover(path, file);
             }
+        }
 
-            string file = $"{Place}/{i}";
-            File.WriteAllText(file, content);
-            if (LibC.Mount(file, path, null, LibC.MS_BIND, null) != 0)
-            {
-                throw LinuxException.Last($"mount over {path}");
-            }
+        // Whoever connects to what is no socket is refused.
+        string empty = $"{Place}/empty";
+        File.WriteAllText(empty, "");
+        foreach (string socket in _options.CoveredSockets.Where(File.Exists))
+        {
+            Cover(socket, empty);
         }
 
         if (LibC.Unmount(Place, LibC.MNT_DETACH) != 0)
         {
             throw LinuxException.Last("umount");
+        }
+
+        foreach (string directory in _options.CoveredDirectories)
+        {
+            if (LibC.Mount("portico", directory, "tmpfs", 0, "size=1m,mode=700") != 0)
+            {
+                throw LinuxException.Last($"mount over {directory}");
+            }
+        }
+    }
+
+    private static void Cover(string path, string file)
+    {
+        if (LibC.Mount(file, path, null, LibC.MS_BIND, null) != 0)
+        {
+            throw LinuxException.Last($"mount over {path}");
         }
     }
 

@@ -31,31 +31,37 @@ public sealed class HostNamespace : IDisposable
     /// <summary>A listening socket of the kernel in this namespace.</summary>
     public Socket Listen(IpAddress address, out int port, int backlog = 1024)
     {
-        Socket socket = _namespace.Invoke(() =>
-        {
-            Socket made = new(
-                address.IsIpv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp);
-            made.Bind(new IPEndPoint(address.ToIPAddress(), 0));
-            made.Listen(backlog);
-            return made;
-        });
+        Socket socket = Listen(address, 0, backlog);
         port = ((IPEndPoint)socket.LocalEndPoint!).Port;
         return socket;
     }
 
+    /// <summary>The same at a port of the caller's choice.</summary>
+    public Socket Listen(IpAddress address, int port, int backlog = 1024) => _namespace.Invoke(() =>
+    {
+        Socket made = new(
+            address.IsIpv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp);
+        made.Bind(new IPEndPoint(address.ToIPAddress(), port));
+        made.Listen(backlog);
+        return made;
+    });
+
     /// <summary>A bound datagram socket of the kernel in this namespace.</summary>
     public Socket BindUdp(IpAddress address, out int port)
     {
-        Socket socket = _namespace.Invoke(() =>
-        {
-            Socket made = new(
-                address.IsIpv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp);
-            made.Bind(new IPEndPoint(address.ToIPAddress(), 0));
-            return made;
-        });
+        Socket socket = BindUdp(address, 0);
         port = ((IPEndPoint)socket.LocalEndPoint!).Port;
         return socket;
     }
+
+    /// <summary>The same at a port of the caller's choice.</summary>
+    public Socket BindUdp(IpAddress address, int port) => _namespace.Invoke(() =>
+    {
+        Socket made = new(
+            address.IsIpv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp);
+        made.Bind(new IPEndPoint(address.ToIPAddress(), port));
+        return made;
+    });
 
     /// <summary>Starts the tool in this namespace.</summary>
     public Process StartPortico(params string[] arguments) => StartProgram("dotnet", [ToolPath, .. arguments]);
