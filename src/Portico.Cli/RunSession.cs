@@ -20,6 +20,7 @@ internal sealed class RunSession : IDisposable
     private readonly HostPolicy _policy;
     private readonly TcpProxy _tcp;
     private readonly DnsTcpServer _dns;
+    private ImpairmentLink? _impairment;
     private FileStream? _captureFile;
     private PcapngWriter? _capture;
 
@@ -59,7 +60,15 @@ internal sealed class RunSession : IDisposable
             _dns = new DnsTcpServer(_driver, _stack, dns);
             _ = new UdpProxy(_stack, _events, _policy, _counters, dns);
             _ = new PingProxy(_stack, _events, _policy, _counters);
-            _status = new StatusServer(_driver, _stack);
+            _status = new StatusServer(new StatusSources
+            {
+                Driver = _driver,
+                Stack = _stack,
+                CommandLine = options.CommandLine,
+                Proxy = _counters,
+                Link = _link,
+                Impairment = _impairment,
+            });
             _link.Start(_events);
         }
 
@@ -123,12 +132,11 @@ internal sealed class RunSession : IDisposable
     private ILink Decorate(ILink link)
     {
         Engine engine = _driver.Engine;
-        ImpairmentLink? impairment = null;
         if (_options.IsImpaired)
         {
-            impairment = new ImpairmentLink(
+            _impairment = new ImpairmentLink(
                 engine, link, _options.Seed ?? engine.Random.NextUInt64(), _options.Impairment(), _options.Impairment());
-            link = impairment;
+            link = _impairment;
         }
 
         if (_options.CaptureFile == null)
@@ -142,9 +150,9 @@ internal sealed class RunSession : IDisposable
             _captureFile,
             new PcapngOptions { UnixNanosecondsAtZero = unixNow - engine.Now.Nanoseconds, Application = "portico run" });
         CaptureLink capture = new(engine, link, _capture, "portico0");
-        if (impairment != null)
+        if (_impairment != null)
         {
-            impairment.Dropped = capture.Tap;
+            _impairment.Dropped = capture.Tap;
         }
 
         return capture;
@@ -210,8 +218,8 @@ internal sealed class RunSession : IDisposable
     public void Dispose()
     {
         _control.Dispose();
-        _status.Dispose();
         _dns.Dispose();
+        _status.DisposeAsync().AsTask().Wait();
         if (_options.Stats)
         {
             PrintStats();
