@@ -88,7 +88,8 @@ internal sealed partial class PorticoConnection : ConnectionContext,
     /// <summary>The engine's name for the connection, which no other one of its stack ever has again.</summary>
     public override string ConnectionId
     {
-        get => _id ??= string.Create(CultureInfo.InvariantCulture, $"{Socket.Stack.Options.Name}:{Socket.Handle.Index:x}.{Socket.Handle.Generation:x}");
+        get => _id ??= string.Create(
+            CultureInfo.InvariantCulture, $"{Socket.Stack.Options.Name}:{Socket.Handle.Index:x}.{Socket.Handle.Generation:x}");
         set => _id = value;
     }
 

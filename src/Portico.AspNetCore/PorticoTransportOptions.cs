@@ -1,6 +1,8 @@
 namespace Portico.AspNetCore;
 
-/// <summary>Settings of <see cref="PorticoTransportFactory"/>; the names and defaults are those of Kestrel's own socket transport.</summary>
+/// <summary>
+/// Settings of <see cref="PorticoTransportFactory"/>; the names and defaults are those of Kestrel's own socket transport.
+/// </summary>
 public sealed class PorticoTransportOptions
 {
     /// <summary>The most connections that wait to be accepted at an end point (the backlog of listen(2)).</summary>

@@ -177,7 +177,8 @@ public sealed class RequestTests
     {
         string path = Path.Combine(Path.GetTempPath(), $"portico-{Guid.NewGuid():N}.sock");
         await using TestServer server = await TestServer.StartAsync(
-            app => app.Run(context => context.Response.WriteAsync("here")), builder => builder.ConfigureKestrel(k => k.ListenUnixSocket(path)));
+            app => app.Run(context => context.Response.WriteAsync("here")),
+            builder => builder.ConfigureKestrel(k => k.ListenUnixSocket(path)));
         using SocketsHttpHandler handler = new()
         {
             ConnectCallback = async (_, cancellation) =>

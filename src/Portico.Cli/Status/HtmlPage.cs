@@ -9,7 +9,10 @@ internal static class HtmlPage
 {
     private const string Style =
         """
-        :root { color-scheme: light dark; --ink: #1c2126; --soft: #59636e; --paper: #f6f5f1; --card: #fff; --line: #dcdad3; --mark: #0b6e5f; }
+        :root {
+          color-scheme: light dark;
+          --ink: #1c2126; --soft: #59636e; --paper: #f6f5f1; --card: #fff; --line: #dcdad3; --mark: #0b6e5f;
+        }
         @media (prefers-color-scheme: dark) {
           :root { --ink: #e4e6e8; --soft: #9aa4ae; --paper: #14181b; --card: #1c2226; --line: #323a40; --mark: #5fd0bb; }
         }
@@ -23,7 +26,8 @@ internal static class HtmlPage
         a { color: var(--mark); }
         code, td, dd, .path { font-family: ui-monospace, "Liberation Mono", Menlo, Consolas, monospace; font-size: .875rem; }
         section { margin: 1.5rem 0; padding: 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
-        .path { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; margin: 0 0 1rem; color: var(--ink); font-size: 1.05rem; }
+        .path { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; margin: 0 0 1rem; }
+        .path { color: var(--ink); font-size: 1.05rem; }
         .path b { color: var(--mark); }
         dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.5rem; margin: 0; }
         dt { color: var(--soft); }
@@ -35,7 +39,8 @@ internal static class HtmlPage
         .number { text-align: right; }
         .counters { columns: 19rem; column-gap: 2.5rem; }
         .counters dl { display: block; }
-        .counters div { display: flex; justify-content: space-between; gap: 1rem; break-inside: avoid; border-bottom: 1px solid var(--line); }
+        .counters div { display: flex; justify-content: space-between; gap: 1rem; break-inside: avoid; }
+        .counters div { border-bottom: 1px solid var(--line); }
         .counters dt { overflow-wrap: anywhere; }
         .counters dd { white-space: nowrap; }
         footer { padding-bottom: 2.5rem; }
@@ -54,7 +59,8 @@ internal static class HtmlPage
             page.Append(CultureInfo.InvariantCulture, $"<meta http-equiv=\"refresh\" content=\"{seconds}\">\n");
         }
 
-        page.Append("<title>Portico</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n").Append(Style).Append("\n</style>\n</head>\n<body>\n");
+        page.Append("<title>Portico</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n").Append(Style);
+        page.Append("\n</style>\n</head>\n<body>\n");
         page.Append("<header>\n<h1>You are talking to Portico</h1>\n");
         page.Append("<p>A TCP/IP stack in user space is the whole network of <code>");
         page.Append(Encode(string.Join(' ', commandLine))).Append("</code>, and answers here itself.</p>\n</header>\n<main>\n");
