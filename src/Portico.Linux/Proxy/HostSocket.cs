@@ -4,7 +4,7 @@ using Portico.Net;
 namespace Portico.Linux;
 
 /// <summary>A non-blocking socket of the host, by its descriptor; every call returns an <see cref="Errno"/>.</summary>
-internal readonly unsafe struct HostSocket(int fd)
+internal readonly unsafe partial struct HostSocket(int fd)
 {
     /// <summary>The descriptor.</summary>
     public int Fd => fd;
@@ -109,6 +109,13 @@ internal readonly unsafe struct HostSocket(int fd)
             received = (int)Math.Max(count, 0);
             return count < 0 ? LastError : Errno.None;
         }
+    }
+
+    /// <summary>Whether the next byte to be read is the urgent one (sockatmark(3)).</summary>
+    public bool IsAtMark()
+    {
+        int isAtMark = 0;
+        return LibC.Ioctl(fd, LibC.SIOCATMARK, &isAtMark) == 0 && isAtMark != 0;
     }
 
     public void ShutdownSend() => LibC.Shutdown(fd, LibC.SHUT_WR);

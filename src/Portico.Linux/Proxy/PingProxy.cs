@@ -45,6 +45,13 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
             return true;
         }
 
+        if (request.HopLimit <= 1)
+        {
+            // The gateway is a router on the way, and the request ends at it.
+            _stack.Icmp.ReportEchoExpired(request, payload.Length);
+            return true;
+        }
+
         (IpAddress, IpAddress, ushort) key = (request.Source, request.Destination, request.Identifier);
         if (!_flows.TryGetValue(key, out Flow? flow))
         {
@@ -64,6 +71,7 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
                 return true;
             }
 
+            socket.QueueErrors(isIpv4);
             flow = new Flow(this, request, socket);
             _flows.Add(key, flow);
             if (!_sweepScheduled)
@@ -105,6 +113,7 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
         private readonly int _slot;
         private IcmpEchoRequest _last;
         private int _lastLength;
+        private byte _hopLimit;
 
         public Flow(PingProxy proxy, in IcmpEchoRequest request, HostSocket host)
         {
@@ -128,7 +137,14 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
             message[0] = request.Source.IsIpv4 ? IcmpType.EchoRequest : Icmpv6Type.EchoRequest;
             BinaryPrimitives.WriteUInt16BigEndian(message[6..], request.SequenceNumber);
             payload.CopyTo(message[IcmpHeader.Length..]);
+            SetHopLimit((byte)(request.HopLimit - 1));
             Errno error = _host.Send(message, out _);
+            if (error != Errno.None && TakeErrors())
+            {
+                // The error belonged to an earlier request; this one has not been sent.
+                error = _host.Send(message, out _);
+            }
+
             if (error == Errno.None)
             {
                 _proxy._counters[ProxyCounter.PingOut]++;
@@ -146,6 +162,11 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
                 return false;
             }
 
+            if ((events & SocketEvents.Error) != 0)
+            {
+                TakeErrors();
+            }
+
             for (int i = 0; i < BatchMax; i++)
             {
                 Errno error = _host.Receive(_proxy._scratch, out int received);
@@ -156,7 +177,7 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
 
                 if (error != Errno.None)
                 {
-                    Report(error);
+                    TakeErrors();
                 }
                 else if (received >= IcmpHeader.Length)
                 {
@@ -168,6 +189,42 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
             }
 
             return true;
+        }
+
+        /// <summary>A request goes on with what a router would have left it.</summary>
+        private void SetHopLimit(byte hopLimit)
+        {
+            if (hopLimit != _hopLimit)
+            {
+                _hopLimit = hopLimit;
+                bool isIpv4 = _last.Source.IsIpv4;
+                _host.SetOption(
+                    isIpv4 ? LibC.IPPROTO_IP : LibC.IPPROTO_IPV6, isIpv4 ? LibC.IP_TTL : LibC.IPV6_UNICAST_HOPS, hopLimit);
+            }
+        }
+
+        /// <summary>Passes on what was reported about requests, to which each report belongs; false where there was nothing.</summary>
+        private bool TakeErrors()
+        {
+            bool any = false;
+            Span<byte> quoted = stackalloc byte[IcmpHeader.Length];
+            for (int i = 0; i < BatchMax && _host.TryTakeError(quoted, out HostSocketError error); i++)
+            {
+                any = true;
+                if (!error.IsReported || error.QuotedBytes < IcmpHeader.Length)
+                {
+                    Report(error.Error);
+                    continue;
+                }
+
+                _proxy._counters[ProxyCounter.PingErrors]++;
+                IcmpEchoRequest asked = _last with { SequenceNumber = BinaryPrimitives.ReadUInt16BigEndian(quoted[6..]) };
+                _proxy._stack.Icmp.ReportEchoError(asked, _lastLength, error.Report);
+            }
+
+            // The errno of the last report stays with the socket until somebody asks.
+            _host.TakeError();
+            return any;
         }
 
         private void Report(Errno error)

@@ -14,8 +14,8 @@ public enum ProxyCounter
     /// <summary>The request had expired before the host's connection was made.</summary>
     TcpExpired,
 
-    /// <summary>There were too many connections, or the host had no descriptor left.</summary>
-    TcpLimitDrops,
+    /// <summary>Refused: there were too many connections, or the host had no descriptor or memory left.</summary>
+    TcpLimitRefusals,
     TcpClosed,
     TcpReset,
     TcpBytesOut,

@@ -28,7 +28,7 @@ public sealed class TcpProxy : ITcpForwarder
     /// <summary>What it did.</summary>
     public MibTable<ProxyCounter> Counters { get; }
 
-    /// <summary>The most connections at a time, those under way included.</summary>
+    /// <summary>The most connections at a time, both ways, those under way included; more are refused.</summary>
     public int FlowMax { get; init; } = 65_536;
 
     /// <summary>Hears what happens on the host's side; null (the default) for nobody.</summary>
@@ -66,9 +66,8 @@ public sealed class TcpProxy : ITcpForwarder
 
         if (FlowCount >= FlowMax)
         {
-            Counters[ProxyCounter.TcpLimitDrops]++;
-            Decide(request.Id, TcpForwardVerdict.Drop);
-            return true;
+            Counters[ProxyCounter.TcpLimitRefusals]++;
+            return false;
         }
 
         Report(TcpProxyEventKind.Connecting, request, target);
@@ -80,7 +79,7 @@ public sealed class TcpProxy : ITcpForwarder
             return true;
         }
 
-        _ = new TcpProxyFlow(this, request, target, socket);
+        _ = new OutboundTcpFlow(this, request, target, socket);
         return true;
     }
 
@@ -109,8 +108,8 @@ public sealed class TcpProxy : ITcpForwarder
                 Counters[ProxyCounter.TcpProhibited]++;
                 return TcpForwardVerdict.Prohibited;
             case Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM:
-                Counters[ProxyCounter.TcpLimitDrops]++;
-                return TcpForwardVerdict.Drop;
+                Counters[ProxyCounter.TcpLimitRefusals]++;
+                return TcpForwardVerdict.Reset;
             default:
                 Counters[ProxyCounter.TcpTimedOut]++;
                 return TcpForwardVerdict.Drop;

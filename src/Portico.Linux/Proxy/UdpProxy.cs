@@ -47,6 +47,7 @@ public sealed class UdpProxy : IUdpForwarder, IScheduled
 
     internal EpollEvents Events { get; }
 
+    /// <summary>Where a payload stays only during one call; there is one writer.</summary>
     internal byte[] Scratch { get; } = GC.AllocateUninitializedArray<byte>(65_536, pinned: true);
 
     /// <inheritdoc/>
@@ -79,24 +80,67 @@ public sealed class UdpProxy : IUdpForwarder, IScheduled
         return true;
     }
 
+    /// <inheritdoc/>
+    public void OnError(in Endpoint source, in Endpoint destination, Errno error)
+    {
+        if (_flows.TryGetValue((destination, source), out UdpProxyFlow? flow))
+        {
+            Counters[ProxyCounter.UdpErrors]++;
+            flow.OnInsideError(error);
+        }
+    }
+
     private void Open(in Endpoint source, in Endpoint destination, in Endpoint target, ReadOnlySpan<byte> payload)
     {
-        if (_flows.Count >= FlowMax)
+        MakeRoom();
+        Errno error = HostSocket.Connect(target, LibC.SOCK_DGRAM, LibC.IPPROTO_UDP, out HostSocket socket);
+        if (error is Errno.EMFILE or Errno.ENFILE && _byUse.Count > 0)
         {
             Counters[ProxyCounter.UdpEvicted]++;
             Close(_byUse.First!.Value);
+            error = HostSocket.Connect(target, LibC.SOCK_DGRAM, LibC.IPPROTO_UDP, out socket);
         }
 
-        Errno error = HostSocket.Connect(target, LibC.SOCK_DGRAM, LibC.IPPROTO_UDP, out HostSocket socket);
         if (error != Errno.None)
         {
             Report(source, destination, payload.Length, error);
             return;
         }
 
-        UdpProxyFlow flow = new(this, source, destination, socket);
+        socket.QueueErrors(target.Address.IsIpv4);
+        OutboundUdpFlow flow = new(this, source, destination, socket);
+        Add(flow);
+        flow.Send(payload);
+    }
+
+    private void MakeRoom()
+    {
+        if (_flows.Count >= FlowMax)
+        {
+            Counters[ProxyCounter.UdpEvicted]++;
+            Close(_byUse.First!.Value);
+        }
+    }
+
+    /// <summary>
+    /// Begins a flow that a client outside has opened; false where the program's end already has one with the same client address.
+    /// </summary>
+    internal bool TryAddInbound(UdpProxyFlow flow)
+    {
+        if (_flows.ContainsKey((flow.Source, flow.Destination)))
+        {
+            return false;
+        }
+
+        MakeRoom();
+        Add(flow);
+        return true;
+    }
+
+    private void Add(UdpProxyFlow flow)
+    {
         Counters[ProxyCounter.UdpFlows]++;
-        _flows.Add((source, destination), flow);
+        _flows.Add((flow.Source, flow.Destination), flow);
         _byUse.AddLast(flow.Node);
         flow.LastUsed = Stack.Engine.Now;
         if (!_sweepScheduled)
@@ -104,8 +148,6 @@ public sealed class UdpProxy : IUdpForwarder, IScheduled
             _sweepScheduled = true;
             Stack.Engine.Schedule(Stack.Engine.Now + s_sweepInterval, this, 0);
         }
-
-        flow.Send(payload);
     }
 
     /// <inheritdoc/>
@@ -141,6 +183,20 @@ public sealed class UdpProxy : IUdpForwarder, IScheduled
         }
     }
 
+    /// <summary>Tells the program what was reported about its datagrams.</summary>
+    internal void Report(in Endpoint source, in Endpoint destination, int payloadLength, in HostSocketError error)
+    {
+        if (!error.IsReported || source.Address.IsIpv4 != error.Destination.Address.IsIpv4)
+        {
+            Report(source, destination, payloadLength, error.Error);
+            return;
+        }
+
+        Counters[ProxyCounter.UdpErrors]++;
+        Stack.Udp.ReportForwardError(source, destination, payloadLength, error.Report);
+    }
+
+    /// <summary>Tells the program what the host said when it was to send.</summary>
     internal void Report(in Endpoint source, in Endpoint destination, int payloadLength, Errno error)
     {
         Counters[ProxyCounter.UdpErrors]++;
@@ -169,98 +225,10 @@ public sealed class UdpProxy : IUdpForwarder, IScheduled
         Stack.Udp.ReportForwardError(source, destination, payloadLength, kind);
     }
 
-    private void Close(UdpProxyFlow flow)
+    internal void Close(UdpProxyFlow flow)
     {
         _flows.Remove((flow.Source, flow.Destination));
         _byUse.Remove(flow.Node);
         flow.Close();
-    }
-}
-
-/// <summary>One pair of endpoints and its socket of the host.</summary>
-internal sealed class UdpProxyFlow : IPollHandler
-{
-    private const int BatchMax = 64;
-
-    private readonly UdpProxy _proxy;
-    private readonly HostSocket _host;
-    private readonly int _slot;
-    private int _lastLength;
-
-    public UdpProxyFlow(UdpProxy proxy, in Endpoint source, in Endpoint destination, HostSocket host)
-    {
-        _proxy = proxy;
-        _host = host;
-        Source = source;
-        Destination = destination;
-        Node = new LinkedListNode<UdpProxyFlow>(this);
-        _slot = proxy.Events.Add(host.Fd, this);
-    }
-
-    public Endpoint Source { get; }
-
-    public Endpoint Destination { get; }
-
-    public LinkedListNode<UdpProxyFlow> Node { get; }
-
-    public MonoTime LastUsed { get; set; }
-
-    public bool WasAnswered { get; private set; }
-
-    public void Send(ReadOnlySpan<byte> payload)
-    {
-        _lastLength = payload.Length;
-        Errno error = _host.Send(payload, out _);
-        if (error == Errno.ECONNREFUSED)
-        {
-            // The error belongs to an earlier datagram; this one has not been sent.
-            _proxy.Report(Source, Destination, payload.Length, error);
-            error = _host.Send(payload, out _);
-        }
-
-        if (error == Errno.None)
-        {
-            _proxy.Counters[ProxyCounter.UdpOut]++;
-        }
-        else
-        {
-            _proxy.Report(Source, Destination, payload.Length, error);
-        }
-    }
-
-    public bool OnPoll(SocketEvents events)
-    {
-        if ((events & ~SocketEvents.Writable) == 0)
-        {
-            return false;
-        }
-
-        for (int i = 0; i < BatchMax; i++)
-        {
-            Errno error = _host.Receive(_proxy.Scratch, out int received);
-            if (error == Errno.EAGAIN)
-            {
-                return false;
-            }
-
-            if (error != Errno.None)
-            {
-                _proxy.Report(Source, Destination, _lastLength, error);
-                continue;
-            }
-
-            WasAnswered = true;
-            _proxy.Touch(this);
-            _proxy.Counters[ProxyCounter.UdpIn]++;
-            _proxy.Stack.Udp.SendFrom(Destination, Source, _proxy.Scratch.AsSpan(0, received));
-        }
-
-        return true;
-    }
-
-    public void Close()
-    {
-        _proxy.Events.Remove(_slot, _host.Fd);
-        _host.Close();
     }
 }

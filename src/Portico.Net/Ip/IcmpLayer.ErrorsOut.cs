@@ -20,15 +20,33 @@ public sealed partial class IcmpLayer
     /// </summary>
     internal void SendError(Packet offending, in IpInfo info, IcmpErrorKind kind, int parameter = 0)
     {
-        bool isIpv4 = info.Destination.IsIpv4;
-        MibTable<IcmpCounter> mib = CountersOf(info.Destination);
         if (!MayReport(offending, info, kind))
         {
-            mib[IcmpCounter.OutNotAllowed]++;
+            CountersOf(info.Destination)[IcmpCounter.OutNotAllowed]++;
             return;
         }
 
-        (byte type, byte code, uint rest) = isIpv4 ? Ipv4Form(kind, parameter) : Ipv6Form(kind, parameter);
+        (byte type, byte code, uint rest) = info.Destination.IsIpv4 ? Ipv4Form(kind, parameter) : Ipv6Form(kind, parameter);
+        SendError(offending, info, new IcmpErrorReport(info.Destination, type, code, rest));
+    }
+
+    /// <summary>Passes on what somebody else has reported about a packet that came in, under the same rules and limits.</summary>
+    internal void PassError(Packet offending, in IpInfo info, in IcmpErrorReport report)
+    {
+        if (!MayReport(offending, info, IcmpErrorKind.HostUnreachable))
+        {
+            CountersOf(info.Destination)[IcmpCounter.OutNotAllowed]++;
+            return;
+        }
+
+        SendError(offending, info, report);
+    }
+
+    private void SendError(Packet offending, in IpInfo info, in IcmpErrorReport report)
+    {
+        bool isIpv4 = info.Destination.IsIpv4;
+        (byte type, byte code) = (report.Type, report.Code);
+        MibTable<IcmpCounter> mib = CountersOf(info.Destination);
         if (_stack.Ip.FindRoute(IpAddress.AnyIpv6, info.Source, ScopeInterface(info), out RouteCache route) != Errno.None)
         {
             mib[IcmpCounter.OutErrors]++;
@@ -40,8 +58,8 @@ public sealed partial class IcmpLayer
             return;
         }
 
-        IpAddress source = info.Destination;
-        if (info.IsMulticastOrBroadcast || !_stack.Ip.IsLocalAddress(source))
+        IpAddress source = report.Reporter;
+        if (info.IsMulticastOrBroadcast || source.IsIpv4 != isIpv4 || source.IsUnspecified || !_stack.Ip.IsLocalAddress(source))
         {
             if (_stack.Ip.SelectSource(route, info.Source, out source) != Errno.None)
             {
@@ -57,7 +75,7 @@ public sealed partial class IcmpLayer
             Protocol = isIpv4 ? IpProtocol.Icmp : IpProtocol.Icmpv6,
             TrafficClass = isIpv4 ? (byte)((info.TrafficClass & 0x1C) | InternetControl) : (byte)0,
         };
-        Packet? error = QuoteIn(offending, isIpv4, type, code, rest, send, Math.Min(route.PathMtu, int.MaxValue));
+        Packet? error = QuoteIn(offending, isIpv4, type, code, report.Rest, send, Math.Min(route.PathMtu, int.MaxValue));
         if (error == null)
         {
             mib[IcmpCounter.OutErrors]++;

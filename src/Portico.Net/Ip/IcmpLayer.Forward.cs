@@ -10,6 +10,52 @@ public sealed partial class IcmpLayer
     /// </summary>
     public Errno ReportEchoError(in IcmpEchoRequest request, int payloadLength, Errno cause)
     {
+        Errno error = Quote(request, payloadLength, out Packet? packet, out IpInfo info);
+        if (packet != null)
+        {
+            SendError(packet, info, cause switch
+            {
+                Errno.EACCES or Errno.EPERM => IcmpErrorKind.Prohibited,
+                Errno.ENETUNREACH or Errno.ENETDOWN or Errno.EADDRNOTAVAIL or Errno.EAFNOSUPPORT => IcmpErrorKind.NetworkUnreachable,
+                _ => IcmpErrorKind.HostUnreachable,
+            });
+            packet.Release();
+        }
+
+        return error;
+    }
+
+    /// <summary>Passes on to the sender of a request what was reported about it on its further way. Errors as above.</summary>
+    public Errno ReportEchoError(in IcmpEchoRequest request, int payloadLength, in IcmpErrorReport report)
+    {
+        Errno error = Quote(request, payloadLength, out Packet? packet, out IpInfo info);
+        if (packet != null)
+        {
+            PassError(packet, info, report);
+            packet.Release();
+        }
+
+        return error;
+    }
+
+    /// <summary>Tells the sender of a request that its hop limit ended here, as every router does.</summary>
+    public Errno ReportEchoExpired(in IcmpEchoRequest request, int payloadLength)
+    {
+        Errno error = Quote(request, payloadLength, out Packet? packet, out IpInfo info);
+        if (packet != null)
+        {
+            SendError(packet, info, IcmpErrorKind.HopLimitExceeded);
+            packet.Release();
+        }
+
+        return error;
+    }
+
+    /// <summary>Makes the headers of a request again, for an error to quote.</summary>
+    private Errno Quote(in IcmpEchoRequest request, int payloadLength, out Packet? packet, out IpInfo info)
+    {
+        packet = null;
+        info = default;
         bool isIpv4 = request.Source.IsIpv4;
         Errno error = _stack.Ip.FindRoute(isIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6, request.Source, 0, out RouteCache route);
         NetworkInterface? input = error == Errno.None ? _stack.Ip.InterfaceAt(route.InterfaceIndex) : null;
@@ -18,7 +64,7 @@ public sealed partial class IcmpLayer
             return Errno.ENETUNREACH;
         }
 
-        Packet? packet = _stack.Engine.Packets.RentLinear(IcmpHeader.Length);
+        packet = _stack.Engine.Packets.RentLinear(IcmpHeader.Length);
         if (packet == null)
         {
             return Errno.ENOBUFS;
@@ -41,7 +87,7 @@ public sealed partial class IcmpLayer
 
         packet.NetworkOffset = packet.Start;
         packet.Pull(packet.TransportOffset - packet.Start);
-        IpInfo info = new()
+        info = new IpInfo
         {
             Source = request.Source,
             Destination = request.Destination,
@@ -49,13 +95,6 @@ public sealed partial class IcmpLayer
             Protocol = protocol,
             HopLimit = request.HopLimit,
         };
-        SendError(packet, info, cause switch
-        {
-            Errno.EACCES or Errno.EPERM => IcmpErrorKind.Prohibited,
-            Errno.ENETUNREACH or Errno.ENETDOWN or Errno.EADDRNOTAVAIL or Errno.EAFNOSUPPORT => IcmpErrorKind.NetworkUnreachable,
-            _ => IcmpErrorKind.HostUnreachable,
-        });
-        packet.Release();
         return Errno.None;
     }
 }

@@ -116,6 +116,13 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
+    /// <summary>Whether the next byte to be read is the urgent one (sockatmark(3)); false also for a stale handle.</summary>
+    public bool IsAtMark(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        return c != null && c->Urgent == UrgentState.Valid && c->RcvUp == c->CopiedSeq;
+    }
+
     /// <summary>MSG_OOB. EINVAL when there is no urgent byte (or it is in line), EAGAIN when it has been announced only (tcp_recv_urg).</summary>
     private static Errno ReadUrgent(Tcb* c, Span<byte> buffer, bool peek, out int received)
     {

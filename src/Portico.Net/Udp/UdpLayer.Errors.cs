@@ -18,6 +18,12 @@ public sealed partial class UdpLayer
         UdpSocket? socket = Lookup(local, remote, error.Interface.Index);
         if (socket == null)
         {
+            if (Forwarder != null && error.Interface.AcceptsAnyAddress)
+            {
+                Forwarder.OnError(local, remote, error.Error);
+                return;
+            }
+
             mib[UdpCounter.IgnoredIcmp]++;
             return;
         }

@@ -66,6 +66,42 @@ public sealed partial class UdpLayer
     /// </summary>
     public Errno ReportForwardError(in Endpoint source, in Endpoint destination, int payloadLength, UdpForwardError kind)
     {
+        Errno error = Quote(source, destination, payloadLength, out Packet? packet, out IpInfo info);
+        if (packet != null)
+        {
+            _stack.Icmp.SendError(packet, info, kind switch
+            {
+                UdpForwardError.HostUnreachable => IcmpErrorKind.HostUnreachable,
+                UdpForwardError.NetworkUnreachable => IcmpErrorKind.NetworkUnreachable,
+                UdpForwardError.Prohibited => IcmpErrorKind.Prohibited,
+                _ => IcmpErrorKind.PortUnreachable,
+            });
+            packet.Release();
+        }
+
+        return error;
+    }
+
+    /// <summary>
+    /// Passes on to the sender of a forwarded datagram what was reported about it on its further way. Errors as above.
+    /// </summary>
+    public Errno ReportForwardError(in Endpoint source, in Endpoint destination, int payloadLength, in IcmpErrorReport report)
+    {
+        Errno error = Quote(source, destination, payloadLength, out Packet? packet, out IpInfo info);
+        if (packet != null)
+        {
+            _stack.Icmp.PassError(packet, info, report);
+            packet.Release();
+        }
+
+        return error;
+    }
+
+    /// <summary>Makes the headers of a forwarded datagram again, for an error to quote.</summary>
+    private Errno Quote(in Endpoint source, in Endpoint destination, int payloadLength, out Packet? packet, out IpInfo info)
+    {
+        packet = null;
+        info = default;
         bool isIpv4 = source.Address.IsIpv4;
         if (destination.Address.IsIpv4 != isIpv4)
         {
@@ -79,7 +115,7 @@ public sealed partial class UdpLayer
             return Errno.ENETUNREACH;
         }
 
-        Packet? packet = _engine.Packets.RentLinear(UdpHeader.Length);
+        packet = _engine.Packets.RentLinear(UdpHeader.Length);
         if (packet == null)
         {
             return Errno.ENOBUFS;
@@ -100,7 +136,7 @@ public sealed partial class UdpLayer
 
         packet.NetworkOffset = packet.Start;
         packet.Pull(packet.TransportOffset - packet.Start);
-        IpInfo info = new()
+        info = new IpInfo
         {
             Source = source.Address,
             Destination = destination.Address,
@@ -108,14 +144,6 @@ public sealed partial class UdpLayer
             Protocol = IpProtocol.Udp,
             HopLimit = 64,
         };
-        _stack.Icmp.SendError(packet, info, kind switch
-        {
-            UdpForwardError.HostUnreachable => IcmpErrorKind.HostUnreachable,
-            UdpForwardError.NetworkUnreachable => IcmpErrorKind.NetworkUnreachable,
-            UdpForwardError.Prohibited => IcmpErrorKind.Prohibited,
-            _ => IcmpErrorKind.PortUnreachable,
-        });
-        packet.Release();
         return Errno.None;
     }
 

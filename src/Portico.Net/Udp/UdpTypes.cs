@@ -241,4 +241,10 @@ public interface IUdpForwarder
     /// false lets the stack answer with port unreachable.
     /// </summary>
     bool OnDatagram(in Endpoint source, in Endpoint destination, ReadOnlySpan<byte> payload);
+
+    /// <summary>
+    /// An ICMP error has arrived about a datagram that <see cref="UdpLayer.SendFrom"/> sent from <paramref name="source"/> to
+    /// <paramref name="destination"/>, as the errno that Linux makes of it. Anybody could have forged it.
+    /// </summary>
+    void OnError(in Endpoint source, in Endpoint destination, Errno error);
 }

@@ -32,6 +32,8 @@ public sealed class HostileForwarder(HostileWorld world, RandomSource random) : 
         return true;
     }
 
+    public void OnError(in Endpoint source, in Endpoint destination, Errno error) => Assert.NotEqual(Errno.None, error);
+
     /// <summary>Decides everything that waits; where the scripted connections wait for it, most requests are accepted.</summary>
     public void Decide()
     {
@@ -55,6 +57,9 @@ public sealed class HostileForwarder(HostileWorld world, RandomSource random) : 
             {
                 UdpForwardError kind = (UdpForwardError)random.NextBelow(4);
                 world.Victim.Udp.ReportForwardError(datagram.Source, datagram.Destination, datagram.Length, kind);
+                IcmpErrorReport report = new(
+                    datagram.Destination.Address, (byte)random.NextBelow(16), (byte)random.NextBelow(16), random.NextBelow(1 << 20));
+                world.Victim.Udp.ReportForwardError(datagram.Source, datagram.Destination, datagram.Length, report);
             }
         }
     }

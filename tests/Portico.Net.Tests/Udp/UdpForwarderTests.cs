@@ -11,6 +11,10 @@ public sealed class UdpForwarderTests : UdpFixture
             Taken.Add((source, destination, payload.ToArray()));
             return takes;
         }
+
+        public List<(Endpoint Source, Endpoint Destination, Errno Error)> Errors { get; } = [];
+
+        public void OnError(in Endpoint source, in Endpoint destination, Errno error) => Errors.Add((source, destination, error));
     }
 
     [Theory]
