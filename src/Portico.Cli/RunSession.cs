@@ -40,7 +40,7 @@ internal sealed class RunSession : IDisposable
         });
 
         _policy = options.Policy.CreatePolicy();
-        _driver = new StackDriver(new Engine(new EngineOptions { Seed = options.Seed ?? StackDriver.SeedFromEntropy() }), _events);
+        _driver = new StackDriver(new Engine(new EngineOptions { Seed = options.Seed ?? LinuxEntropy.NextUInt64() }), _events);
         using (_driver.Enter())
         {
             _link = new TunLink(_driver.Engine, _namespace.Device, options.EffectiveMtu);

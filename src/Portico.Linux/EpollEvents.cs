@@ -112,16 +112,8 @@ public sealed unsafe class EpollEvents : IDriverEvents
         if (_hasWait2)
         {
             LibC.TimeSpec time = new() { Seconds = timeout.Nanoseconds / 1_000_000_000, Nanoseconds = timeout.Nanoseconds % 1_000_000_000 };
-            try
-            {
-                count = LibC.EpollWait2(_epoll, _batch, BatchMax, timeout == Duration.Infinite ? null : &time, null);
-                _hasWait2 = count >= 0 || Marshal.GetLastPInvokeError() != (int)Errno.ENOSYS;
-            }
-            catch (EntryPointNotFoundException)
-            {
-                _hasWait2 = false;
-                count = 0;
-            }
+            count = LibC.EpollWait2(_epoll, _batch, BatchMax, timeout == Duration.Infinite ? null : &time);
+            _hasWait2 = count >= 0 || Marshal.GetLastPInvokeError() != (int)Errno.ENOSYS;
         }
         else
         {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
@@ -10,8 +9,9 @@ namespace Portico.Linux;
 /// </summary>
 public sealed class NetworkNamespace : IDisposable
 {
-    private readonly BlockingCollection<Action> _work = [];
+    private readonly Queue<Action> _work = [];
     private readonly Thread _thread;
+    private bool _ended;
 
     /// <summary>
     /// Makes the namespace; with <paramref name="mounts"/> the thread also gets a mount namespace of its own, from which nothing
@@ -56,21 +56,34 @@ public sealed class NetworkNamespace : IDisposable
 
         TResult? result = default;
         ExceptionDispatchInfo? failure = null;
-        using ManualResetEventSlim done = new(false);
-        _work.Add(() =>
+        bool done = false;
+        lock (_work)
         {
-            try
+            ObjectDisposedException.ThrowIf(_ended, this);
+            _work.Enqueue(() =>
             {
-                result = function();
-            }
-            catch (Exception e)
-            {
-                failure = ExceptionDispatchInfo.Capture(e);
-            }
+                try
+                {
+                    result = function();
+                }
+                catch (Exception e)
+                {
+                    failure = ExceptionDispatchInfo.Capture(e);
+                }
 
-            done.Set();
-        });
-        done.Wait();
+                lock (_work)
+                {
+                    done = true;
+                    Monitor.PulseAll(_work);
+                }
+            });
+            Monitor.PulseAll(_work);
+            while (!done)
+            {
+                Monitor.Wait(_work);
+            }
+        }
+
         failure?.Throw();
         return result!;
     }
@@ -94,10 +107,25 @@ public sealed class NetworkNamespace : IDisposable
         }
     }
 
+    // No BlockingCollection: it spins before it waits, and the other threads have work for the processors.
     private void Run()
     {
-        foreach (Action action in _work.GetConsumingEnumerable())
+        while (true)
         {
+            Action? action;
+            lock (_work)
+            {
+                while (!_work.TryDequeue(out action))
+                {
+                    if (_ended)
+                    {
+                        return;
+                    }
+
+                    Monitor.Wait(_work);
+                }
+            }
+
             action();
         }
     }
@@ -105,12 +133,15 @@ public sealed class NetworkNamespace : IDisposable
     /// <summary>Ends the thread; the namespace goes with the last socket, device or process that is in it.</summary>
     public void Dispose()
     {
-        _work.CompleteAdding();
+        lock (_work)
+        {
+            _ended = true;
+            Monitor.PulseAll(_work);
+        }
+
         if (Thread.CurrentThread != _thread)
         {
             _thread.Join();
         }
-
-        _work.Dispose();
     }
 }

@@ -31,6 +31,7 @@ public sealed unsafe class TunDevice : IDisposable
 {
     private const string Path = "/dev/net/tun";
     private const nuint TUNSETIFF = 0x4004_54CA;
+    private const nuint TUNSETPERSIST = 0x4004_54CB;
     private const nuint TUNGETIFF = 0x8004_54D2;
     private const nuint TUNSETOFFLOAD = 0x4004_54D0;
     private const nuint TUNSETVNETHDRSZ = 0x4004_54D8;
@@ -170,6 +171,12 @@ public sealed unsafe class TunDevice : IDisposable
             _ => $"cannot create the network device '{name}': {Marshal.GetPInvokeErrorMessage((int)error)}",
         },
         error);
+
+    /// <summary>
+    /// Leaves the device to its network namespace, which takes it along when it ends: the kernel removes a device on the spot when its
+    /// descriptor is closed, which takes some milliseconds, and takes a namespace apart in the background.
+    /// </summary>
+    public void LeaveToNamespace() => LibC.Ioctl(Fd, TUNSETPERSIST, (void*)1);
 
     /// <summary>Closes the descriptor; unless it was made persistent, the kernel then removes the device.</summary>
     public void Dispose()

@@ -77,8 +77,15 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "epoll_wait", SetLastError = true)]
     internal static partial int EpollWait(int epoll, void* events, int count, int timeoutMilliseconds);
 
-    [LibraryImport(Library, EntryPoint = "epoll_pwait2", SetLastError = true)]
-    internal static partial int EpollWait2(int epoll, void* events, int count, TimeSpec* timeout, void* signalMask);
+    /// <summary>epoll_pwait2(2) by its number, which is the same on every architecture: C libraries older than the call lack the name.</summary>
+    internal static int EpollWait2(int epoll, void* events, int count, TimeSpec* timeout) =>
+        (int)SystemCall(441, epoll, events, count, timeout, null, 0);
+
+    [LibraryImport(Library, EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint SystemCall(nint number, nint a, void* b, nint c, void* d, void* e, nint f);
+
+    [LibraryImport(Library, EntryPoint = "getrandom", SetLastError = true)]
+    internal static partial nint GetRandom(void* buffer, nuint length, uint flags);
 
     [LibraryImport(Library, EntryPoint = "eventfd", SetLastError = true)]
     internal static partial int EventFd(uint initial, int flags);

@@ -97,6 +97,7 @@ public sealed class RunNamespace : IDisposable
             }
 
             CoverFileSystem();
+            device.LeaveToNamespace();
             return device;
         }
         catch
