@@ -22,6 +22,7 @@ internal static class CommandLine
         root.Options.Add(new VersionOption());
         root.Subcommands.Add(RunCommand.Create(command, own));
         root.Subcommands.Add(PsCommand.Create());
+        root.Subcommands.Add(SsCommand.Create());
         ParseResult result = root.Parse(own);
         if (UnknownOption(result) is string unknown)
         {

@@ -58,8 +58,8 @@ internal sealed class RunSession : IDisposable
             _tcp = new TcpProxy(_stack, _events, _policy, _counters);
             DnsForwarder dns = options.Policy.CreateForwarder(_stack, _events, _policy, _counters);
             _dns = new DnsTcpServer(_driver, _stack, dns);
-            _ = new UdpProxy(_stack, _events, _policy, _counters, dns);
-            _ = new PingProxy(_stack, _events, _policy, _counters);
+            UdpProxy udp = new(_stack, _events, _policy, _counters, dns);
+            PingProxy ping = new(_stack, _events, _policy, _counters);
             _status = new StatusServer(new StatusSources
             {
                 Driver = _driver,
@@ -70,9 +70,9 @@ internal sealed class RunSession : IDisposable
                 Impairment = _impairment,
             });
             _link.Start(_events);
+            _control.Add("ps", new PsVerb(_control.Name, options.CommandLine, _driver, _stack, _link).Answer);
+            _control.Add("ss", new SsVerb(_driver, _stack, udp, ping, _namespace.ProcDirectory).Answer);
         }
-
-        _control.Add("ps", new PsVerb(_control.Name, options.CommandLine, _driver, _stack, _link).Answer);
     }
 
     /// <summary>Runs the command to its end, and returns its exit status.</summary>

@@ -33,6 +33,19 @@ public sealed class PingProxy : IIcmpEchoHandler, IScheduled
     /// <summary>The most flows at a time; requests of one more are dropped.</summary>
     public int FlowMax { get; init; } = 1024;
 
+    /// <summary>
+    /// Adds the flows of the moment, under the driver's lock; a flow's port is the identifier of its requests. There are at most
+    /// <see cref="FlowMax"/>.
+    /// </summary>
+    public void ListFlows(List<ProxyFlow> flows)
+    {
+        ArgumentNullException.ThrowIfNull(flows);
+        foreach ((IpAddress source, IpAddress destination, ushort identifier) in _flows.Keys)
+        {
+            flows.Add(new ProxyFlow(new Endpoint(destination, 0), new Endpoint(source, identifier)));
+        }
+    }
+
     /// <inheritdoc/>
     public bool OnEchoRequest(in IcmpEchoRequest request, ReadOnlySpan<byte> payload)
     {

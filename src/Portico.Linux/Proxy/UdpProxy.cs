@@ -43,6 +43,17 @@ public sealed class UdpProxy : IUdpForwarder, IScheduled
     /// <summary>Flows at present.</summary>
     public int FlowCount => _flows.Count;
 
+    /// <summary>Adds the flows of the moment, under the driver's lock. There are at most <see cref="FlowMax"/>.</summary>
+    public void ListFlows(List<ProxyFlow> flows)
+    {
+        ArgumentNullException.ThrowIfNull(flows);
+        flows.EnsureCapacity(flows.Count + _flows.Count);
+        foreach ((Endpoint source, Endpoint destination) in _flows.Keys)
+        {
+            flows.Add(new ProxyFlow(destination, source));
+        }
+    }
+
     internal NetworkStack Stack { get; }
 
     internal EpollEvents Events { get; }

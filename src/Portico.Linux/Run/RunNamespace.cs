@@ -71,6 +71,9 @@ public sealed class RunNamespace : IDisposable
     /// <summary>The device.</summary>
     public TunDevice Device { get; }
 
+    /// <summary>The directory in /proc of a thread inside, by which its network's tables are read (proc(5)).</summary>
+    public string ProcDirectory => _namespace.Path.AsSpan(0, _namespace.Path.Length - "/ns/net".Length).ToString();
+
     /// <summary>Whether the device has IPv6 addresses; a kernel may lack the protocol.</summary>
     public bool HasIpv6 { get; private set; }
 

@@ -85,6 +85,7 @@ public sealed unsafe partial class TcpLayer
     {
         uint delivered = ack.Delivered;
         Mib[TcpCounter.TCPDelivered] += delivered;
+        c->Delivered += delivered;
         if (IsReducing(c))
         {
             ReduceCwnd(c, delivered, newlyLost, (ack.Facts & AckFacts.UnaAdvanced) != 0);

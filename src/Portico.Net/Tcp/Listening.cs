@@ -180,6 +180,7 @@ public sealed unsafe partial class TcpLayer
         c->BoundInterface = (ushort)listener.Request.InterfaceIndex;
         c->SegsIn = 1;
         c->SegsOut = 1;
+        c->Delivered = 1;
         if (rttMicros > 0)
         {
             c->Rtt.Sample((int)Math.Min(rttMicros, 60_000_000), c->SndUna, c->SndNxt);

@@ -307,6 +307,9 @@ internal unsafe struct Tcb
     /// <summary>SND.NXT when MaxPacketsOut was measured.</summary>
     public uint CwndUsageSeq;
     public uint TotalRetrans;
+
+    /// <summary>Segments that the peer has acknowledged or SACKed (tcpi_delivered), its SYN counted.</summary>
+    public uint Delivered;
     public int SndBuf;
     public byte Retransmits;
     public byte Backoff;

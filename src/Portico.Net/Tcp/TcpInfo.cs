@@ -11,6 +11,7 @@ public struct TcpInfo
     public byte Backoff;
     public bool Timestamps;
     public bool Sack;
+    public bool WindowScale;
     public byte SndWindShift;
     public byte RcvWindShift;
     public uint RtoMicros;
@@ -33,6 +34,11 @@ public struct TcpInfo
     public uint SndWnd;
     public uint RcvWnd;
     public uint RcvSpace;
+    public uint RcvRttMicros;
+    public uint LastDataSentMillis;
+    public uint LastDataReceivedMillis;
+    public uint LastAckReceivedMillis;
+    public uint Delivered;
     public uint TotalRetrans;
     public uint NotSentBytes;
     public uint ReceiveQueueBytes;

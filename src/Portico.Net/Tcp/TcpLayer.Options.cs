@@ -217,6 +217,13 @@ public sealed unsafe partial class TcpLayer
             return Errno.EBADF;
         }
 
+        FillInfo(c, out info);
+        return Errno.None;
+    }
+
+    private void FillInfo(Tcb* c, out TcpInfo info)
+    {
+        uint now = NowMillis;
         info = new TcpInfo
         {
             State = c->State,
@@ -226,6 +233,7 @@ public sealed unsafe partial class TcpLayer
             Backoff = c->Backoff,
             Timestamps = Has(c, TcbFlags.Timestamps),
             Sack = Has(c, TcbFlags.Sack),
+            WindowScale = Has(c, TcbFlags.WindowScale),
             SndWindShift = c->SndWindShift,
             RcvWindShift = c->RcvWindShift,
             RtoMicros = (uint)Math.Min(BackedOff(c->Rtt.RtoMicros * 1000L, c->Backoff) / 1000, uint.MaxValue),
@@ -248,6 +256,11 @@ public sealed unsafe partial class TcpLayer
             SndWnd = c->SndWnd,
             RcvWnd = c->RcvWnd,
             RcvSpace = c->RcvSpace,
+            RcvRttMicros = c->RcvRttMicros,
+            LastDataSentMillis = now - c->LastSentMillis,
+            LastDataReceivedMillis = now - c->LastReceivedMillis,
+            LastAckReceivedMillis = now - c->LastAckMillis,
+            Delivered = c->Delivered,
             TotalRetrans = c->TotalRetrans,
             NotSentBytes = HasUnsent(c) ? c->WriteSeq - c->SndNxt : 0,
             ReceiveQueueBytes = c->RxHead == null ? 0 : c->RcvNxt - c->CopiedSeq - (Has(c, TcbFlags.FinReceived) ? 1u : 0),
@@ -260,7 +273,6 @@ public sealed unsafe partial class TcpLayer
             SegsIn = c->SegsIn,
             Congestion = c->Algorithm,
         };
-        return Errno.None;
     }
 
     private static void SetFlag(Tcb* c, TcbFlags flag, bool on) => c->Flags = on ? c->Flags | flag : c->Flags & ~flag;
