@@ -4,7 +4,7 @@ namespace Portico.Net;
 public sealed partial class NetworkInterface : ILinkClient
 {
     private readonly List<InterfaceAddress> _addresses = [];
-    private readonly LinkFeatures _features;
+    private LinkFeatures _features;
     private int _mtu;
     private bool _isUp = true;
     private bool _acceptsAnyAddress;
@@ -55,6 +55,9 @@ public sealed partial class NetworkInterface : ILinkClient
 
     /// <summary>What its link does for it.</summary>
     internal LinkFeatures Features => _features;
+
+    /// <summary>Asks the link again what it does for its sender, after it was told to do more or less.</summary>
+    public void UpdateFeatures() => _features = Link.Features;
 
     /// <summary>The largest IP packet; never above the link's, at least 68.</summary>
     public int Mtu

@@ -6,57 +6,115 @@ namespace Portico.Net;
 /// Cuts a super-segment into the segments that it stands for, at the last moment, for links that do not do it themselves. Each gets a
 /// copy of the headers; its payload stays in the blocks where it is. UDP super-segments (UDP_SEGMENT) are cut into datagrams.
 /// </summary>
-internal static class Segmentation
+internal ref struct Segmentation
 {
     private const byte FinAndPush = 0x09;
     private const byte CongestionWindowReduced = 0x80;
+
+    private readonly Packet _packet;
+    private readonly int _linkBytes;
+    private readonly int _networkBytes;
+    private readonly int _transportBytes;
+    private readonly int _headers;
+    private readonly int _payload;
+    private readonly bool _isIpv4;
+    private readonly bool _isTcp;
+    private int _offset;
+    private int _index;
+
+    private Segmentation(Packet packet, bool isIpv4, bool isTcp)
+    {
+        _packet = packet;
+        _isIpv4 = isIpv4;
+        _isTcp = isTcp;
+        _linkBytes = packet.NetworkOffset - packet.Start;
+        _networkBytes = packet.TransportOffset - packet.NetworkOffset;
+        _transportBytes = isTcp ? (packet.TransportHeader[12] >> 4) * 4 : UdpHeader.Length;
+        _headers = _linkBytes + _networkBytes + _transportBytes;
+        _payload = packet.Length - _headers;
+    }
+
+    /// <summary>Whether all segments have been cut.</summary>
+    public readonly bool IsDone => _index > 0 && _offset >= _payload;
+
+    /// <summary>Begins; false where the headers are not as a super-segment has them. The packet stays its owner's.</summary>
+    public static bool TryBegin(Packet packet, out Segmentation cutter)
+    {
+        cutter = default;
+        int end = packet.Start + packet.LinearLength;
+        int networkBytes = packet.TransportOffset - packet.NetworkOffset;
+        int transportBytes = end - packet.TransportOffset;
+        if (packet.GsoSize <= 0 || packet.NetworkOffset < packet.Start || networkBytes < Ipv4Header.LengthMin
+            || transportBytes < UdpHeader.Length)
+        {
+            return false;
+        }
+
+        Span<byte> network = packet.NetworkHeader;
+        bool isIpv4 = network[0] >> 4 == 4;
+        bool isTcp = isIpv4 ? network[9] == (byte)IpProtocol.Tcp : network[6] != (byte)IpProtocol.Udp;
+        if ((!isIpv4 && networkBytes < Ipv6Header.Length) || (isTcp && transportBytes < TcpHeader.LengthMin))
+        {
+            return false;
+        }
+
+        cutter = new Segmentation(packet, isIpv4, isTcp);
+        return cutter._transportBytes >= (isTcp ? TcpHeader.LengthMin : UdpHeader.Length)
+            && cutter._headers <= Math.Min(packet.LinearLength, Packet.Headroom);
+    }
+
+    /// <summary>The next segment, with its checksum left out; null when memory is short.</summary>
+    public Packet? Next(PacketPool pool)
+    {
+        int length = Math.Min(_packet.GsoSize, _payload - _offset);
+        Packet? segment = PacketPiece.Make(pool, _packet, _headers + _offset, length);
+        if (segment == null)
+        {
+            return null;
+        }
+
+        Span<byte> own = segment.Push(_headers);
+        _packet.Linear[.._headers].CopyTo(own);
+        segment.NetworkOffset = segment.Start + _linkBytes;
+        segment.TransportOffset = segment.NetworkOffset + _networkBytes;
+        segment.Timestamp = _packet.Timestamp;
+        segment.Notes = _packet.Notes;
+        segment.Checksum = ChecksumState.Partial;
+        WriteNetworkHeader(own[_linkBytes..], length);
+        Span<byte> transport = own[(_linkBytes + _networkBytes)..];
+        if (_isTcp)
+        {
+            WriteTcpHeader(transport, isLast: _offset + length >= _payload);
+        }
+        else
+        {
+            BinaryPrimitives.WriteUInt16BigEndian(transport[4..], (ushort)(UdpHeader.Length + length));
+        }
+
+        _offset += _packet.GsoSize;
+        _index++;
+        return segment;
+    }
 
     /// <summary>Sends the segments on an interface, with their checksums where its link wants them. Takes ownership.</summary>
     public static Errno Transmit(Packet packet, NetworkInterface output, in IpAddress nextHop)
     {
         IpLayer ip = output.Stack.Ip;
         bool completes = (output.Features & LinkFeatures.ChecksumOffload) == 0;
-        int networkBytes = packet.TransportOffset - packet.NetworkOffset;
         bool isIpv4 = packet.NetworkHeader[0] >> 4 == 4;
-        bool isTcp = isIpv4
-            ? packet.NetworkHeader[9] == (byte)IpProtocol.Tcp
-            : packet.NetworkHeader[6] == (byte)IpProtocol.Tcp || packet.NetworkHeader[6] != (byte)IpProtocol.Udp;
-        int transportBytes = isTcp ? (packet.TransportHeader[12] >> 4) * 4 : UdpHeader.Length;
-        int headers = networkBytes + transportBytes;
-        if (headers > packet.LinearLength || transportBytes < UdpHeader.Length || packet.Start != packet.NetworkOffset)
+        if (packet.Start != packet.NetworkOffset || !TryBegin(packet, out Segmentation cutter))
         {
             IpLayer.Discard(packet, isIpv4 ? ip.Ipv4Counters : ip.Ipv6Counters, IpCounter.OutDiscards, IpCounter.DropBadHeader);
             return Errno.EINVAL;
         }
 
-        int size = packet.GsoSize;
-        int payload = packet.Length - headers;
-        int index = 0;
-        for (int offset = 0; offset < payload || index == 0; offset += size)
+        while (!cutter.IsDone)
         {
-            int length = Math.Min(size, payload - offset);
-            Packet? segment = PacketPiece.Make(output.Stack.Engine.Packets, packet, headers + offset, length);
+            Packet? segment = cutter.Next(output.Stack.Engine.Packets);
             if (segment == null)
             {
                 IpLayer.Discard(packet, isIpv4 ? ip.Ipv4Counters : ip.Ipv6Counters, IpCounter.OutDiscards, IpCounter.DropNoMemory);
                 return Errno.ENOBUFS;
-            }
-
-            Span<byte> own = segment.Push(headers);
-            packet.Linear[..headers].CopyTo(own);
-            segment.NetworkOffset = segment.Start;
-            segment.TransportOffset = segment.Start + networkBytes;
-            segment.Timestamp = packet.Timestamp;
-            segment.Notes = packet.Notes;
-            segment.Checksum = ChecksumState.Partial;
-            WriteNetworkHeader(own, networkBytes, isIpv4, transportBytes + length, index);
-            if (isTcp)
-            {
-                WriteTcpHeader(own[networkBytes..], offset, index == 0, offset + length >= payload);
-            }
-            else
-            {
-                BinaryPrimitives.WriteUInt16BigEndian(own[(networkBytes + 4)..], (ushort)(UdpHeader.Length + length));
             }
 
             if (completes)
@@ -65,42 +123,42 @@ internal static class Segmentation
             }
 
             output.TransmitTo(segment, nextHop);
-            index++;
         }
 
         packet.Release();
         return Errno.None;
     }
 
-    private static void WriteNetworkHeader(Span<byte> header, int networkBytes, bool isIpv4, int transportLength, int index)
+    private readonly void WriteNetworkHeader(Span<byte> header, int length)
     {
-        if (!isIpv4)
+        int transportLength = _transportBytes + length;
+        if (!_isIpv4)
         {
-            BinaryPrimitives.WriteUInt16BigEndian(header[4..], (ushort)(networkBytes - IpLayer.Ipv6HeaderBytes + transportLength));
+            BinaryPrimitives.WriteUInt16BigEndian(header[4..], (ushort)(_networkBytes - Ipv6Header.Length + transportLength));
             return;
         }
 
-        BinaryPrimitives.WriteUInt16BigEndian(header[2..], (ushort)(networkBytes + transportLength));
+        BinaryPrimitives.WriteUInt16BigEndian(header[2..], (ushort)(_networkBytes + transportLength));
         bool dontFragment = (header[6] & 0x40) != 0;
         if (!dontFragment)
         {
             ushort identification = BinaryPrimitives.ReadUInt16BigEndian(header[4..]);
-            BinaryPrimitives.WriteUInt16BigEndian(header[4..], (ushort)(identification + index));
+            BinaryPrimitives.WriteUInt16BigEndian(header[4..], (ushort)(identification + _index));
         }
 
-        Ipv4Header.WriteChecksum(header, networkBytes);
+        Ipv4Header.WriteChecksum(header, _networkBytes);
     }
 
-    private static void WriteTcpHeader(Span<byte> header, int offset, bool isFirst, bool isLast)
+    private readonly void WriteTcpHeader(Span<byte> header, bool isLast)
     {
         uint sequence = BinaryPrimitives.ReadUInt32BigEndian(header[4..]);
-        BinaryPrimitives.WriteUInt32BigEndian(header[4..], sequence + (uint)offset);
+        BinaryPrimitives.WriteUInt32BigEndian(header[4..], sequence + (uint)_offset);
         if (!isLast)
         {
             header[13] = (byte)(header[13] & ~FinAndPush);
         }
 
-        if (!isFirst)
+        if (_index > 0)
         {
             // RFC 3168 6.1.2: CWR answers one echo; it is told once.
             header[13] = (byte)(header[13] & ~CongestionWindowReduced);

@@ -16,7 +16,8 @@ public readonly record struct GilbertElliott(double EnterBad, double LeaveBad, d
 /// </summary>
 /// <remarks>
 /// A packet meets them in this order: loss, duplication, corruption, the queue and its rate, then delay, jitter and reordering. A
-/// duplicate is a packet of its own from there on.
+/// duplicate is a packet of its own from there on. Where single packets are hit (<see cref="HitsPackets"/>), super-segments are cut
+/// before.
 /// </remarks>
 public sealed class Impairment
 {
@@ -31,7 +32,7 @@ public sealed class Impairment
 
     /// <summary>
     /// Probability that one bit of a packet, anywhere behind the link header, is flipped. Its checksum is filled in before, so that
-    /// the receiver can tell. What is not IP is left alone, and a super-segment is dropped, as its receiver would do.
+    /// the receiver can tell. What is not IP is left alone.
     /// </summary>
     public double Corrupt { get; set; }
 
@@ -64,6 +65,16 @@ public sealed class Impairment
 
     /// <summary>The most packets under way; one more is dropped.</summary>
     public int InFlightPacketsMax { get; set; } = 1 << 16;
+
+    /// <summary>
+    /// Whether the picture would be false with super-segments, of which one is up to 45 packets: something is done to some packets and
+    /// not to others, or there is a rate.
+    /// </summary>
+    public bool HitsPackets => IsRandom || RateBitsPerSecond > 0;
+
+    /// <summary>Whether anything is left to chance.</summary>
+    internal bool IsRandom =>
+        Loss > 0 || BurstLoss != null || Duplicate > 0 || Corrupt > 0 || Reorder > 0 || Jitter > Duration.Zero;
 }
 
 /// <summary>What one direction of an <see cref="ImpairmentLink"/> has done.</summary>
@@ -78,6 +89,7 @@ public enum ImpairmentCounter
     QueueDrops,
     InFlightDrops,
     MemoryDrops,
+    PartitionDrops,
     Duplicated,
     Corrupted,
     Delayed,

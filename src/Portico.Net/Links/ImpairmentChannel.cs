@@ -1,25 +1,11 @@
 namespace Portico.Net;
 
-/// <summary>One direction of an <see cref="ImpairmentLink"/>.</summary>
+/// <summary>One direction of an <see cref="ImpairmentLink"/>, or of one of its rules.</summary>
 public sealed class ImpairmentChannel : IScheduled
 {
-    private const long TransmissionDone = -1;
-
     private readonly Engine _engine;
     private readonly ImpairmentLink _link;
     private readonly bool _isInbound;
-
-    // Losses have a source of their own, so that the same seed loses the same packets whatever else is set.
-    private readonly RandomSource _lossRandom;
-    private readonly RandomSource _random;
-
-    // The queue in front of the rate: a ring.
-    private Packet?[] _queue = new Packet?[16];
-    private int _queueHead;
-    private int _queueCount;
-    private Packet? _sending;
-    private MonoTime _sendingUntil;
-    private long _rateRemainder;
 
     // Packets under way, by the slot that is their event's cookie.
     private Packet?[] _inFlight = new Packet?[16];
@@ -28,17 +14,16 @@ public sealed class ImpairmentChannel : IScheduled
     private int _slotCount;
 
     private MonoTime _lastArrival;
-    private bool _isBad;
     private int _sinceReorder;
 
-    internal ImpairmentChannel(Engine engine, ImpairmentLink link, bool isInbound, ulong seed, Impairment settings)
+    internal ImpairmentChannel(Engine engine, ImpairmentLink link, bool isInbound, Impairment settings)
     {
         _engine = engine;
         _link = link;
         _isInbound = isInbound;
-        _lossRandom = new RandomSource(seed);
-        _random = new RandomSource(seed ^ 0x9E37_79B9_7F4A_7C15);
         Settings = settings;
+        OwnQueue = new ImpairmentQueue(engine, this);
+        Queue = OwnQueue;
     }
 
     /// <summary>What is done to packets from now on.</summary>
@@ -47,20 +32,32 @@ public sealed class ImpairmentChannel : IScheduled
     /// <summary>What has been done.</summary>
     public MibTable<ImpairmentCounter> Counters { get; } = new();
 
-    /// <summary>Packets that wait for the rate, the one being sent included.</summary>
-    public int QueuedPackets => _queueCount + (_sending == null ? 0 : 1);
+    /// <summary>Packets that wait for the channel's own rate, the one being sent included.</summary>
+    public int QueuedPackets => OwnQueue.Packets;
 
-    /// <summary>Bytes that wait for the rate, without the packet being sent.</summary>
-    public long QueuedBytes { get; private set; }
+    /// <summary>Bytes that wait for the channel's own rate, without the packet being sent.</summary>
+    public long QueuedBytes => OwnQueue.Bytes;
 
     /// <summary>Packets under way: sent, delayed, not yet arrived.</summary>
     public int InFlightPackets => _slotCount - _freeSlotCount;
 
-    internal void Submit(Packet packet)
+    internal ImpairmentQueue OwnQueue { get; }
+
+    /// <summary>The rate that packets go through: the channel's own, or one that it shares.</summary>
+    internal ImpairmentQueue Queue { get; set; }
+
+    internal void Submit(Packet packet, in PacketFlow flow)
     {
-        Counters[ImpairmentCounter.InPackets]++;
-        Counters[ImpairmentCounter.InBytes] += packet.Length;
-        if (IsLost())
+        Count(packet);
+        if (!Settings.IsRandom)
+        {
+            Send(packet, default);
+            return;
+        }
+
+        ref FlowHalf half = ref _link.Flows.Find(flow, _isInbound);
+        PacketChoices choices = half.Next(flow);
+        if (IsLost(choices, ref flow.SequenceLength > 0 ? ref half.DataIsBad : ref half.OtherIsBad))
         {
             Counters[ImpairmentCounter.LossDrops]++;
             Drop(packet, PacketNotes.ImpairmentLoss);
@@ -68,61 +65,78 @@ public sealed class ImpairmentChannel : IScheduled
         }
 
         Packet? duplicate = null;
-        if (_random.NextChance(Settings.Duplicate) && (duplicate = _engine.Packets.Clone(packet)) != null)
+        if (choices.Chance(ImpairmentChoice.Duplicate, Settings.Duplicate) && (duplicate = _engine.Packets.Clone(packet)) != null)
         {
             Counters[ImpairmentCounter.Duplicated]++;
             duplicate.Notes |= PacketNotes.ImpairmentDuplicate;
         }
 
-        CorruptAndQueue(packet);
+        CorruptAndSend(packet, choices);
         if (duplicate != null)
         {
-            CorruptAndQueue(duplicate);
+            CorruptAndSend(duplicate, choices.OfDuplicate);
         }
     }
 
-    private bool IsLost()
+    /// <summary>Drops a packet to or from somebody who is cut off.</summary>
+    internal void DropAsPartitioned(Packet packet)
     {
-        bool lost = _lossRandom.NextChance(Settings.Loss);
+        Count(packet);
+        Counters[ImpairmentCounter.PartitionDrops]++;
+        Drop(packet, PacketNotes.ImpairmentPartition);
+    }
+
+    internal void DropForWantOfMemory(Packet packet)
+    {
+        Count(packet);
+        Counters[ImpairmentCounter.MemoryDrops]++;
+        packet.Release();
+    }
+
+    private void Count(Packet packet)
+    {
+        Counters[ImpairmentCounter.InPackets]++;
+        Counters[ImpairmentCounter.InBytes] += packet.Length;
+    }
+
+    private bool IsLost(PacketChoices choices, ref bool isBad)
+    {
+        bool lost = choices.Chance(ImpairmentChoice.Loss, Settings.Loss);
         if (Settings.BurstLoss is { } burst)
         {
-            _isBad = _lossRandom.NextChance(_isBad ? 1 - burst.LeaveBad : burst.EnterBad);
-            lost |= _lossRandom.NextChance(_isBad ? burst.LossInBad : burst.LossInGood);
+            isBad = choices.Chance(ImpairmentChoice.BurstState, isBad ? 1 - burst.LeaveBad : burst.EnterBad);
+            lost |= choices.Chance(ImpairmentChoice.BurstLoss, isBad ? burst.LossInBad : burst.LossInGood);
         }
 
         return lost;
     }
 
-    private void CorruptAndQueue(Packet original)
+    private void CorruptAndSend(Packet original, PacketChoices choices)
     {
         Packet? packet = original;
-        if (_random.NextChance(Settings.Corrupt) && IsIp(original))
+        if (choices.Chance(ImpairmentChoice.Corrupt, Settings.Corrupt) && IsIp(original))
         {
             Counters[ImpairmentCounter.Corrupted]++;
-            packet = Corrupt(original);
+            packet = Corrupt(original, choices);
             if (packet == null)
             {
                 return;
             }
         }
 
-        if (Settings.RateBitsPerSecond == 0 && _sending == null)
+        Send(packet, choices);
+    }
+
+    private void Send(Packet packet, PacketChoices choices)
+    {
+        if (Queue.IsOpen)
         {
-            Launch(packet, _engine.Now, isScheduled: false);
+            Launch(packet, choices, _engine.Now, isScheduled: false);
         }
-        else if (_sending == null)
-        {
-            _rateRemainder = 0;
-            StartSending(packet, _engine.Now);
-        }
-        else if (_queueCount >= Settings.QueuePacketsMax || QueuedBytes + packet.Length > Settings.QueueBytesMax)
+        else if (!Queue.TrySubmit(new WaitingPacket(packet, this, choices)))
         {
             Counters[ImpairmentCounter.QueueDrops]++;
             Drop(packet, PacketNotes.ImpairmentQueueFull);
-        }
-        else
-        {
-            Enqueue(packet);
         }
     }
 
@@ -138,7 +152,7 @@ public sealed class ImpairmentChannel : IScheduled
     }
 
     /// <summary>Flips a bit of a copy, as the original's blocks may be shared with a send buffer; takes the original.</summary>
-    private Packet? Corrupt(Packet original)
+    private Packet? Corrupt(Packet original, PacketChoices choices)
     {
         Packet? copy = original.GsoSize > 0 ? null : _engine.Packets.Clone(original);
         if (copy == null)
@@ -155,68 +169,35 @@ public sealed class ImpairmentChannel : IScheduled
         }
 
         int header = _link.Kind == LinkKind.Ethernet ? 14 : 0;
-        uint bit = _random.NextBelow((uint)(copy.Length - header) * 8);
-        copy.Linear[header + (int)(bit >> 3)] ^= (byte)(1 << (int)(bit & 7));
+        int bit = (int)(choices.Number(ImpairmentChoice.CorruptBit) * (copy.Length - header) * 8);
+        copy.Linear[header + (bit >> 3)] ^= (byte)(1 << (bit & 7));
         copy.Checksum = ChecksumState.Unverified;
         copy.Notes |= PacketNotes.ImpairmentCorruption;
         return copy;
     }
 
-    /// <summary>
-    /// Sends from <paramref name="start"/> on, which is when the packet before was through, however late a real clock calls. The part
-    /// of a nanosecond that is left over is kept: the rate is exact in the long run.
-    /// </summary>
-    private void StartSending(Packet packet, MonoTime start)
-    {
-        _sending = packet;
-        _sendingUntil = start;
-        long rate = Settings.RateBitsPerSecond;
-        if (rate > 0)
-        {
-            long bitNanoseconds = (packet.Length * 8_000_000_000L) + _rateRemainder;
-            (long nanoseconds, _rateRemainder) = Math.DivRem(bitNanoseconds, rate);
-            _sendingUntil = start + new Duration(nanoseconds);
-        }
-
-        _engine.Schedule(_sendingUntil, this, TransmissionDone);
-    }
-
     /// <inheritdoc/>
     public void OnTime(long cookie)
     {
-        if (cookie != TransmissionDone)
-        {
-            Packet arrived = _inFlight[cookie]!;
-            _inFlight[cookie] = null;
-            _freeSlots[_freeSlotCount++] = (int)cookie;
-            Deliver(arrived, isScheduled: true);
-            return;
-        }
-
-        Packet sent = _sending!;
-        MonoTime departure = _sendingUntil;
-        _sending = null;
-        if (_queueCount > 0)
-        {
-            StartSending(Dequeue(), departure);
-        }
-
-        Launch(sent, departure, isScheduled: true);
+        Packet arrived = _inFlight[cookie]!;
+        _inFlight[cookie] = null;
+        _freeSlots[_freeSlotCount++] = (int)cookie;
+        Deliver(arrived, isScheduled: true);
     }
 
     /// <summary>The packet is on its way; it arrives after the delay.</summary>
-    private void Launch(Packet packet, MonoTime departure, bool isScheduled)
+    internal void Launch(Packet packet, PacketChoices choices, MonoTime departure, bool isScheduled)
     {
         Duration delay = Settings.Delay;
         long jitter = Settings.Jitter.Nanoseconds;
         if (jitter > 0)
         {
-            long offset = (long)((_random.NextDouble() * 2 - 1) * jitter);
+            long offset = (long)(((choices.Number(ImpairmentChoice.Jitter) * 2) - 1) * jitter);
             delay = Duration.Max(Duration.Zero, delay + new Duration(offset));
         }
 
         MonoTime arrival = departure + delay;
-        if (IsReordered())
+        if (IsReordered(choices))
         {
             Counters[ImpairmentCounter.Reordered]++;
             packet.Notes |= PacketNotes.ImpairmentReordering;
@@ -239,7 +220,7 @@ public sealed class ImpairmentChannel : IScheduled
         }
     }
 
-    private bool IsReordered()
+    private bool IsReordered(PacketChoices choices)
     {
         if (Settings.Reorder <= 0 || ++_sinceReorder < Settings.ReorderGap)
         {
@@ -247,7 +228,7 @@ public sealed class ImpairmentChannel : IScheduled
         }
 
         _sinceReorder = 0;
-        return _random.NextChance(Settings.Reorder);
+        return choices.Chance(ImpairmentChoice.Reorder, Settings.Reorder);
     }
 
     private void KeepUntil(MonoTime arrival, Packet packet)
@@ -287,33 +268,5 @@ public sealed class ImpairmentChannel : IScheduled
     {
         _link.Dropped?.Record(packet, _isInbound, why);
         packet.Release();
-    }
-
-    private void Enqueue(Packet packet)
-    {
-        if (_queueCount == _queue.Length)
-        {
-            Packet?[] larger = new Packet?[_queue.Length * 2];
-            for (int i = 0; i < _queueCount; i++)
-            {
-                larger[i] = _queue[(_queueHead + i) & (_queue.Length - 1)];
-            }
-
-            _queue = larger;
-            _queueHead = 0;
-        }
-
-        _queue[(_queueHead + _queueCount++) & (_queue.Length - 1)] = packet;
-        QueuedBytes += packet.Length;
-    }
-
-    private Packet Dequeue()
-    {
-        Packet packet = _queue[_queueHead]!;
-        _queue[_queueHead] = null;
-        _queueHead = (_queueHead + 1) & (_queue.Length - 1);
-        _queueCount--;
-        QueuedBytes -= packet.Length;
-        return packet;
     }
 }

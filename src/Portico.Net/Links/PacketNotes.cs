@@ -48,4 +48,7 @@ public enum PacketNotes
 
     /// <summary>TCP sends these bytes again in smaller segments because the path takes less than was thought (RFC 1191, RFC 8201).</summary>
     PathMtuReduction = 4096,
+
+    /// <summary>Dropped by an impairment because one of its ends is cut off.</summary>
+    ImpairmentPartition = 8192,
 }

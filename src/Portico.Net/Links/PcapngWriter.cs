@@ -67,6 +67,7 @@ public sealed class PcapngWriter
         "reordered by impairment"u8.ToArray(),
         "retransmission (partial acknowledgment)"u8.ToArray(),
         "retransmission (smaller path MTU)"u8.ToArray(),
+        "dropped by impairment: partition"u8.ToArray(),
     ];
 
     private readonly Stream _stream;
