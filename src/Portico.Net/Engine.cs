@@ -7,6 +7,16 @@ public interface IScheduled
     void OnTime(long cookie);
 }
 
+/// <summary>Timers that are kept outside of the engine, and can be cancelled there.</summary>
+public interface ITimerSource
+{
+    /// <summary>When the first of them is due; <see cref="MonoTime.Never"/> for none.</summary>
+    MonoTime NextDeadline { get; }
+
+    /// <summary>Fires what is due.</summary>
+    void Expire(MonoTime now);
+}
+
 /// <summary>Settings of an <see cref="Engine"/>.</summary>
 public sealed class EngineOptions
 {
@@ -65,7 +75,10 @@ public sealed class Engine : IDisposable
     internal TimerWheel Timers { get; }
 
     /// <summary>When the engine next has something to do by itself; <see cref="MonoTime.Never"/> if nothing is scheduled.</summary>
-    public MonoTime NextDeadline => HasPending ? Now : MonoTime.Min(_events.NextTime, Timers.NextDeadline);
+    public MonoTime NextDeadline => HasPending ? Now : MonoTime.Min(MonoTime.Min(_events.NextTime, Timers.NextDeadline), TimerSource?.NextDeadline ?? MonoTime.Never);
+
+    /// <summary>Timers that a kernel keeps and that expire with the engine's own; null for none.</summary>
+    public ITimerSource? TimerSource { get; set; }
 
     /// <summary>Makes links flush at the end of each batch.</summary>
     public void AddLink(ILink link) => _links.Add(link);
@@ -89,6 +102,7 @@ public sealed class Engine : IDisposable
         }
 
         Timers.Expire(Now);
+        TimerSource?.Expire(Now);
         return RunPending(workLimit);
     }
 

@@ -22,6 +22,21 @@ public enum SocketEvents
     /// <summary>Both directions are shut (EPOLLHUP).</summary>
     HangUp = 0x10,
 
+    /// <summary>Not a descriptor: poll(2)'s own answer (POLLNVAL).</summary>
+    Invalid = 0x20,
+
+    /// <summary>Data of normal priority can be read (EPOLLRDNORM); comes with <see cref="Readable"/> mostly.</summary>
+    ReadNormal = 0x40,
+
+    /// <summary>Data of a priority band can be read (EPOLLRDBAND).</summary>
+    ReadBand = 0x80,
+
+    /// <summary>Normal data can be written (EPOLLWRNORM).</summary>
+    WriteNormal = 0x100,
+
+    /// <summary>Priority data can be written (EPOLLWRBAND).</summary>
+    WriteBand = 0x200,
+
     /// <summary>The peer has shut its direction (EPOLLRDHUP).</summary>
     ReadHangUp = 0x2000,
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Portico.Net;
 
 namespace Portico.Kernel;
 
@@ -26,11 +27,25 @@ internal sealed class BlockingWaiter : Waiter
     /// <summary>The calling thread's own waiter. A thread waits for one thing at a time.</summary>
     public static BlockingWaiter Current => t_cached ??= new BlockingWaiter { IsExclusive = true };
 
+    /// <summary>Whether the wait is to end although nothing happened: its process has exited.</summary>
+    public bool IsInterrupted { get; private set; }
+
+    /// <summary>Where it stands in its process's list of those who wait.</summary>
+    public int BlockedIndex { get; set; }
+
     /// <summary>Makes it ready to be notified again; under the lock.</summary>
     public void Arm()
     {
         Volatile.Write(ref _state, Armed);
         IsNotified = false;
+        IsInterrupted = false;
+    }
+
+    /// <summary>Ends the wait; under the lock.</summary>
+    public void Interrupt(StackDriver driver)
+    {
+        IsInterrupted = true;
+        Notify(SocketEvents.None, driver);
     }
 
     /// <summary>Waits until woken or until the time (a <see cref="Stopwatch"/> timestamp) has come; true if woken.</summary>

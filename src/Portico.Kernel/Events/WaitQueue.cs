@@ -3,7 +3,7 @@ using Portico.Net;
 namespace Portico.Kernel;
 
 /// <summary>
-/// Who waits for one file, in order of arrival. The one mechanism under blocking calls, ValueTasks and, later, poll and epoll.
+/// Who waits for one file, in order of arrival. The one mechanism under blocking calls, ValueTasks, poll and epoll.
 /// Guarded by the lock of the <see cref="StackDriver"/>.
 /// </summary>
 internal struct WaitQueue
@@ -78,7 +78,7 @@ internal struct WaitQueue
                 taken |= wanted;
             }
 
-            Tell(waiter, driver);
+            waiter.Notify(events, driver);
         }
     }
 
@@ -91,18 +91,9 @@ internal struct WaitQueue
         {
             if (waiter.IsExclusive && (waiter.Interest & interest) != 0)
             {
-                Tell(waiter, driver);
+                waiter.Notify(interest, driver);
                 return;
             }
-        }
-    }
-
-    private static void Tell(Waiter waiter, StackDriver driver)
-    {
-        if (!waiter.IsNotified)
-        {
-            waiter.IsNotified = true;
-            driver.QueueAfter(waiter);
         }
     }
 

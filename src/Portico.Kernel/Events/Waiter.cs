@@ -3,7 +3,7 @@ using Portico.Net;
 namespace Portico.Kernel;
 
 /// <summary>
-/// Somebody who waits for a file to become ready: a blocked thread, an asynchronous operation, later a poll or an epoll. Its links
+/// Somebody who waits for a file to become ready: a blocked thread, an asynchronous operation, a poll, an epoll's interest. Its links
 /// and flags are guarded by the lock of the <see cref="StackDriver"/>; it hears <see cref="Wake"/> outside of that lock.
 /// </summary>
 /// <remarks>
@@ -25,6 +25,16 @@ public abstract class Waiter : IAfterScope
 
     /// <summary>Whether it has been told and has not yet looked again.</summary>
     internal bool IsNotified;
+
+    /// <summary>Under the lock: the file has become ready for these events. By default sees to it that <see cref="Wake"/> is called.</summary>
+    internal virtual void Notify(SocketEvents events, StackDriver driver)
+    {
+        if (!IsNotified)
+        {
+            IsNotified = true;
+            driver.QueueAfter(this);
+        }
+    }
 
     /// <summary>The file has become ready, or seems so: look again. Called outside of the lock, once for each notification.</summary>
     protected abstract void Wake();

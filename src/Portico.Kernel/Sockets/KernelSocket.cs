@@ -3,29 +3,14 @@ using Portico.Net;
 
 namespace Portico.Kernel;
 
-/// <summary>A call on a socket that can be made again when the socket was not ready.</summary>
-internal interface ISocketCall<TResult>
-{
-    /// <summary>Under the lock: makes the call; EAGAIN when the socket is not ready.</summary>
-    Errno TryPerform(out TResult result);
-}
-
 /// <summary>
 /// What all sockets share: the queue of those who wait for it, and the one way to make a call: try first, wait only where that says
 /// EAGAIN. Calls may be made by any thread; they are served in order, separately for the two directions.
 /// </summary>
-public abstract class KernelSocket : ISocketOwner, IDisposable
+public abstract class KernelSocket : KernelFile, ISocketOwner, IDisposable
 {
-    internal WaitQueue Waiters;
-
     private protected KernelSocket(StackDriver driver, NetworkStack stack)
-    {
-        Driver = driver;
-        Stack = stack;
-    }
-
-    /// <summary>Runs the stack and holds its lock.</summary>
-    public StackDriver Driver { get; }
+        : base(driver) => Stack = stack;
 
     /// <summary>The network namespace that the socket belongs to.</summary>
     public NetworkStack Stack { get; }
@@ -51,8 +36,11 @@ public abstract class KernelSocket : ISocketOwner, IDisposable
     /// <inheritdoc/>
     void ISocketOwner.OnReady(SocketEvents events) => Waiters.Notify(events, Driver);
 
-    /// <summary>What the socket is ready for, as poll(2) says.</summary>
-    public abstract SocketEvents Poll();
+    internal override FileType Type => FileType.Socket;
+
+    internal override TimeSpan TimeoutOf(SocketEvents interest) => interest == SocketEvents.Readable ? ReceiveTimeout : SendTimeout;
+
+    internal override void OnReleased(OpenFileDescription description) => Close();
 
     /// <summary>Closes the socket; calls that wait fail with EBADF.</summary>
     public abstract void Close();
@@ -69,7 +57,7 @@ public abstract class KernelSocket : ISocketOwner, IDisposable
 
     /// <summary>Makes a call once.</summary>
     private protected Errno Try<TCall, TResult>(ref TCall call, SocketEvents interest, out TResult result)
-        where TCall : struct, ISocketCall<TResult>, allows ref struct
+        where TCall : struct, IFileCall<TResult>, allows ref struct
     {
         using (Driver.Enter())
         {
@@ -79,7 +67,7 @@ public abstract class KernelSocket : ISocketOwner, IDisposable
 
     /// <summary>Makes a call and blocks until it is done.</summary>
     private protected Errno Block<TCall, TResult>(ref TCall call, SocketEvents interest, TimeSpan timeout, out TResult result)
-        where TCall : struct, ISocketCall<TResult>, allows ref struct
+        where TCall : struct, IFileCall<TResult>, allows ref struct
     {
         BlockingWaiter waiter;
         using (Driver.Enter())
@@ -90,45 +78,18 @@ public abstract class KernelSocket : ISocketOwner, IDisposable
                 return error;
             }
 
-            waiter = BlockingWaiter.Current;
-            waiter.Arm();
-            waiter.Interest = interest;
-            Waiters.Add(waiter);
+            waiter = BeginWait(interest);
         }
 
         long deadline = timeout == Timeout.InfiniteTimeSpan
             ? long.MaxValue
             : Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
-        while (true)
-        {
-            bool woken = waiter.Wait(deadline);
-            bool wakeIsComing = false;
-            Errno error;
-            using (Driver.Enter())
-            {
-                error = call.TryPerform(out result);
-                if (error == Errno.EAGAIN && woken)
-                {
-                    waiter.Arm();
-                    continue;
-                }
-
-                wakeIsComing = waiter.IsNotified && !woken;
-                Waiters.Remove(waiter, Driver);
-            }
-
-            if (wakeIsComing)
-            {
-                waiter.WaitForPendingWake();
-            }
-
-            return error;
-        }
+        return WaitFor<TCall, TResult>(ref call, waiter, deadline, out result);
     }
 
     /// <summary>Under the lock: makes a call once, unless somebody who came first waits for the same.</summary>
     private protected Errno TryInScope<TCall, TResult>(ref TCall call, SocketEvents interest, out TResult result)
-        where TCall : struct, ISocketCall<TResult>, allows ref struct
+        where TCall : struct, IFileCall<TResult>, allows ref struct
     {
         if (!Waiters.IsEmpty && Waiters.HasExclusive(interest))
         {

@@ -158,7 +158,7 @@ public sealed class TcpListenerSocket : KernelSocket
 }
 
 /// <summary>Takes the oldest completed connection.</summary>
-internal readonly struct AcceptCall(TcpListenerSocket socket) : ISocketCall<TcpSocket?>
+internal readonly struct AcceptCall(TcpListenerSocket socket) : IFileCall<TcpSocket?>
 {
     public Errno TryPerform(out TcpSocket? result) => socket.TakeConnection(out result);
 }

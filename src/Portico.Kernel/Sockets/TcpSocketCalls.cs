@@ -3,7 +3,7 @@ using Portico.Net;
 namespace Portico.Kernel;
 
 /// <summary>Waits for the outcome of a connect that is under way.</summary>
-internal readonly struct ConnectCall(TcpSocket socket) : ISocketCall<int>
+internal readonly struct ConnectCall(TcpSocket socket) : IFileCall<int>
 {
     public Errno TryPerform(out int result)
     {
@@ -29,7 +29,7 @@ internal readonly struct ConnectCall(TcpSocket socket) : ISocketCall<int>
 /// <summary>
 /// Receives what there is. A large read only takes the bytes out of the stream under the lock; <see cref="Finish"/> copies them.
 /// </summary>
-internal ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, TcpReceiveFlags flags, bool mayLend = false) : ISocketCall<int>
+internal ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, TcpReceiveFlags flags, bool mayLend = false) : IFileCall<int>
 {
     /// <summary>Where copying begins to cost more than taking the lock a second time.</summary>
     private const int LoanBytesMin = 8192;
@@ -81,7 +81,7 @@ internal ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, TcpReceiveF
 }
 
 /// <summary>Takes memory of the send buffer for a part of a large write.</summary>
-internal struct ReserveCall(TcpSocket socket, int bytes) : ISocketCall<int>
+internal struct ReserveCall(TcpSocket socket, int bytes) : IFileCall<int>
 {
     /// <summary>The memory.</summary>
     public TcpSendLoan Loan;
@@ -100,7 +100,7 @@ internal struct ReserveCall(TcpSocket socket, int bytes) : ISocketCall<int>
 }
 
 /// <summary>Sends everything, however often it has to be called for that.</summary>
-internal ref struct SendCall(TcpSocket socket, ReadOnlySpan<byte> data, TcpSendFlags flags, int sent) : ISocketCall<int>
+internal ref struct SendCall(TcpSocket socket, ReadOnlySpan<byte> data, TcpSendFlags flags, int sent) : IFileCall<int>
 {
     private readonly ReadOnlySpan<byte> _data = data;
 

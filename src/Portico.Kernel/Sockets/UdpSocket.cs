@@ -173,7 +173,7 @@ public sealed class UdpSocket : KernelSocket
 }
 
 /// <summary>Takes the oldest datagram.</summary>
-internal readonly ref struct UdpReceiveCall(UdpSocket socket, Span<byte> buffer, UdpReceiveFlags flags) : ISocketCall<UdpReceived>
+internal readonly ref struct UdpReceiveCall(UdpSocket socket, Span<byte> buffer, UdpReceiveFlags flags) : IFileCall<UdpReceived>
 {
     private readonly Span<byte> _buffer = buffer;
 

@@ -1,0 +1,66 @@
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>
+/// An open file description (open(2)): what descriptors made by dup, fork and SCM_RIGHTS share. It holds the status flags and the
+/// position; the file itself may have several descriptions. Guarded by the kernel's lock.
+/// </summary>
+public sealed class OpenFileDescription
+{
+    /// <summary>What F_SETFL can change.</summary>
+    internal const OpenFlags Settable = OpenFlags.O_APPEND | OpenFlags.O_ASYNC | OpenFlags.O_DIRECT | OpenFlags.O_NOATIME | OpenFlags.O_NONBLOCK;
+
+    private readonly PorticoKernel _kernel;
+    private int _references = 1;
+
+    internal OpenFileDescription(PorticoKernel kernel, KernelFile file, OpenFlags flags)
+    {
+        _kernel = kernel;
+        File = file;
+        Flags = flags;
+    }
+
+    /// <summary>The file.</summary>
+    public KernelFile File { get; }
+
+    /// <summary>Access mode and status flags, as F_GETFL returns them.</summary>
+    public OpenFlags Flags { get; internal set; }
+
+    /// <summary>The position of a file that has one, in bytes.</summary>
+    public long Offset { get; internal set; }
+
+    /// <summary>Descriptors, calls under way and messages that hold it.</summary>
+    public int ReferenceCount => _references;
+
+    /// <summary>The first of the epoll interests in it, which end with it (epoll(7), question 6).</summary>
+    internal EpollItem? EpollItems { get; set; }
+
+    internal bool IsNonBlocking => (Flags & OpenFlags.O_NONBLOCK) != 0;
+
+    internal bool IsReadable => (Flags & OpenFlags.O_ACCMODE) is OpenFlags.O_RDONLY or OpenFlags.O_RDWR;
+
+    internal bool IsWritable => (Flags & OpenFlags.O_ACCMODE) is OpenFlags.O_WRONLY or OpenFlags.O_RDWR;
+
+    internal void AddReference()
+    {
+        Invariant.Check(_references > 0);
+        _references++;
+    }
+
+    /// <summary>Gives a reference up; with the last one the description is gone.</summary>
+    internal void Release()
+    {
+        Invariant.Check(_references > 0);
+        if (--_references == 0)
+        {
+            while (EpollItems is { } item)
+            {
+                item.Epoll.Remove(item);
+            }
+
+            File.OnReleased(this);
+            _kernel.OnReleased();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+using System.Diagnostics;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>A call on a file that can be made again when the file was not ready.</summary>
+internal interface IFileCall<TResult>
+{
+    /// <summary>Under the lock: makes the call; EAGAIN when the file is not ready.</summary>
+    Errno TryPerform(out TResult result);
+}
+
+/// <summary>
+/// What a descriptor points to in the end: a pipe's end, a socket, an epoll instance, a device, ... The methods are the file's own
+/// part of the system calls: they are called under the kernel's lock, never wait, and say EAGAIN where the caller would have to.
+/// </summary>
+/// <remarks>
+/// Blocking, <c>poll</c>, epoll and ValueTasks all wait in <see cref="Waiters"/>; a file that becomes ready tells that queue, and nobody
+/// else.
+/// </remarks>
+public abstract class KernelFile
+{
+    internal WaitQueue Waiters;
+
+    private protected KernelFile(StackDriver driver) => Driver = driver;
+
+    /// <summary>Holds the lock that the file belongs to.</summary>
+    public StackDriver Driver { get; }
+
+    /// <summary>Whether the file can say when it is ready; epoll takes no other (EPERM).</summary>
+    internal virtual bool IsPollable => true;
+
+    /// <summary>Whether the file has a position that reads and writes move (regular files).</summary>
+    internal virtual bool IsSeekable => false;
+
+    /// <summary>Whether a blocking write waits until all of it is written (streams), or is done with what was taken (messages).</summary>
+    internal virtual bool WritesAll => false;
+
+    /// <summary>Whether O_DIRECT may be set: pipes, for which it means packets.</summary>
+    internal virtual bool TakesDirect => false;
+
+    /// <summary>What kind of file it is, as S_IFMT of st_mode.</summary>
+    internal abstract FileType Type { get; }
+
+    /// <summary>What the file is ready for, as poll(2) says.</summary>
+    public abstract SocketEvents Poll();
+
+    /// <summary>The same for one description, where it matters which: the two ends of a pipe are one file.</summary>
+    internal virtual SocketEvents Poll(OpenFileDescription description) => Poll();
+
+    /// <summary>read(2): EINVAL for a file that is not for reading.</summary>
+    internal virtual Errno Read(OpenFileDescription description, ref IoCursor destination, out long count)
+    {
+        count = 0;
+        return Errno.EINVAL;
+    }
+
+    /// <summary>write(2): EINVAL for a file that is not for writing.</summary>
+    internal virtual Errno Write(OpenFileDescription description, ref IoCursor source, out long count)
+    {
+        count = 0;
+        return Errno.EINVAL;
+    }
+
+    /// <summary>pread(2) and pwrite(2) at a position, which only a seekable file has.</summary>
+    internal virtual Errno ReadAt(long offset, ref IoCursor destination, out long count)
+    {
+        count = 0;
+        return Errno.ESPIPE;
+    }
+
+    /// <summary>See <see cref="ReadAt"/>.</summary>
+    internal virtual Errno WriteAt(long offset, ref IoCursor source, out long count)
+    {
+        count = 0;
+        return Errno.ESPIPE;
+    }
+
+    /// <summary>lseek(2).</summary>
+    internal virtual Errno Seek(OpenFileDescription description, long offset, SeekWhence whence, out long position)
+    {
+        position = 0;
+        return Errno.ESPIPE;
+    }
+
+    /// <summary>ioctl(2); the argument is an int in and out. ENOTTY for a request that the file does not know.</summary>
+    internal virtual Errno Ioctl(OpenFileDescription description, IoctlRequest request, Span<byte> argument) => Errno.ENOTTY;
+
+    /// <summary>What fstat(2) says.</summary>
+    internal virtual void Stat(ref FileStatus status)
+    {
+        status.Type = Type;
+        status.BlockSize = 4096;
+        status.LinkCount = 1;
+    }
+
+    /// <summary>fcntl(2) requests that are the file's own, such as F_SETPIPE_SZ.</summary>
+    internal virtual Errno Control(FcntlCommand command, long argument, out long result)
+    {
+        result = 0;
+        return command is FcntlCommand.F_GETPIPE_SZ or FcntlCommand.F_SETPIPE_SZ ? Errno.EBADF : Errno.EINVAL;
+    }
+
+    /// <summary>A description of the file was made, by open or by the call that made the file.</summary>
+    internal virtual void OnOpened(OpenFileDescription description)
+    {
+    }
+
+    /// <summary>A description of the file has lost its last reference.</summary>
+    internal abstract void OnReleased(OpenFileDescription description);
+
+    /// <summary>How long a blocking call waits (SO_RCVTIMEO, SO_SNDTIMEO).</summary>
+    internal virtual TimeSpan TimeoutOf(SocketEvents interest) => Timeout.InfiniteTimeSpan;
+
+    /// <summary>Queues the calling thread's waiter; under the lock.</summary>
+    internal BlockingWaiter BeginWait(SocketEvents interest)
+    {
+        BlockingWaiter waiter = BlockingWaiter.Current;
+        waiter.Arm();
+        waiter.Interest = interest;
+        Waiters.Add(waiter);
+        return waiter;
+    }
+
+    /// <summary>Waits until the call is done or the time (a <see cref="Stopwatch"/> timestamp) has come, then takes the waiter out.</summary>
+    internal Errno WaitFor<TCall, TResult>(ref TCall call, BlockingWaiter waiter, long deadlineTicks, out TResult result)
+        where TCall : struct, IFileCall<TResult>, allows ref struct
+    {
+        while (true)
+        {
+            bool woken = waiter.Wait(deadlineTicks);
+            bool wakeIsComing = false;
+            Errno error;
+            using (Driver.Enter())
+            {
+                error = call.TryPerform(out result);
+                if (error == Errno.EAGAIN && woken && !waiter.IsInterrupted)
+                {
+                    waiter.Arm();
+                    continue;
+                }
+
+                if (error == Errno.EAGAIN && waiter.IsInterrupted)
+                {
+                    error = Errno.EINTR;
+                }
+
+                wakeIsComing = waiter.IsNotified && !woken;
+                Waiters.Remove(waiter, Driver);
+            }
+
+            if (wakeIsComing)
+            {
+                waiter.WaitForPendingWake();
+            }
+
+            return error;
+        }
+    }
+}

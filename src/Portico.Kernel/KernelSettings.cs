@@ -1,0 +1,48 @@
+namespace Portico.Kernel;
+
+/// <summary>Settings of a kernel under Linux's sysctl names; changeable at any time.</summary>
+public sealed class KernelSettings
+{
+#pragma warning disable IDE1006, CA1707 // The names are the sysctls' own.
+
+    /// <summary>fs.file-max: open file descriptions of all processes and namespaces together; one more is ENFILE.</summary>
+    public long file_max { get; set; } = 1L << 21;
+
+    /// <summary>fs.nr_open: the most that RLIMIT_NOFILE may be raised to.</summary>
+    public int nr_open { get; set; } = 1 << 20;
+
+    /// <summary>fs.pipe-max-size, in bytes: the most that F_SETPIPE_SZ gives to a process without privileges.</summary>
+    public int pipe_max_size { get; set; } = 1 << 20;
+
+    /// <summary>
+    /// fs.pipe-user-pages-soft, in pages of 4,096 bytes: what the pipes of all processes may have in all before new ones get two
+    /// pages instead of sixteen. 0 for no limit.
+    /// </summary>
+    public long pipe_user_pages_soft { get; set; } = 16_384;
+
+    /// <summary>fs.epoll.max_user_watches: interests of all epoll instances together; one more is ENOSPC.</summary>
+    public long max_user_watches { get; set; } = 1L << 22;
+#pragma warning restore IDE1006, CA1707
+}
+
+/// <summary>Counters of a kernel.</summary>
+public enum KernelCounter
+{
+    /// <summary>Open file descriptions at present (the first number of fs.file-nr).</summary>
+    OpenFiles,
+
+    /// <summary>Calls that failed with EMFILE: the process had used up its RLIMIT_NOFILE.</summary>
+    ProcessFileLimit,
+
+    /// <summary>Calls that failed with ENFILE: the kernel had used up fs.file-max.</summary>
+    SystemFileLimit,
+
+    /// <summary>Interests of epoll instances at present.</summary>
+    EpollWatches,
+
+    /// <summary>Pages that the pipes may hold at present.</summary>
+    PipePages,
+
+    /// <summary>Pipes that got two pages because of fs.pipe-user-pages-soft.</summary>
+    PipeSoftLimit,
+}

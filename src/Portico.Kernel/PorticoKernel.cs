@@ -1,0 +1,118 @@
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>
+/// A kernel: processes with their descriptors, network namespaces, and the limits that all of them share. Everything in it belongs to
+/// the lock of one <see cref="StackDriver"/>.
+/// </summary>
+/// <remarks>
+/// A descriptor is a number in a process's <see cref="FileDescriptorTable"/>; it names an <see cref="OpenFileDescription"/>, which may have
+/// several names; and that points to a <see cref="KernelFile"/>. The system calls are methods of <see cref="Process"/>.
+/// </remarks>
+public sealed class PorticoKernel : IDisposable
+{
+    private readonly bool _ownsDriver;
+    private readonly Dictionary<int, Process> _processes = [];
+    private int _nextProcessId = 1;
+    private long _nextInode = 1;
+
+    /// <summary>Makes a kernel over a driver of its own, or over one that its caller keeps.</summary>
+    public PorticoKernel(StackDriver? driver = null, KernelSettings? settings = null)
+    {
+        _ownsDriver = driver == null;
+        Driver = driver ?? new StackDriver();
+        Settings = settings ?? new KernelSettings();
+        using (Driver.Enter())
+        {
+            Timers = new KernelTimers(Driver.Engine);
+            DefaultNamespace = new NetworkStack(Driver.Engine, new NetworkStackOptions { Name = "init" });
+        }
+    }
+
+    /// <summary>The clock, the lock and the packets.</summary>
+    public StackDriver Driver { get; }
+
+    /// <summary>fs.* of the whole kernel.</summary>
+    public KernelSettings Settings { get; }
+
+    /// <summary>What the kernel has counted.</summary>
+    public MibTable<KernelCounter> Counters { get; } = new();
+
+    /// <summary>The network namespace of processes that are given no other.</summary>
+    public NetworkStack DefaultNamespace { get; }
+
+    internal KernelTimers Timers { get; }
+
+    /// <summary>Makes a process with an empty table of descriptors.</summary>
+    public Process CreateProcess(ProcessOptions? options = null)
+    {
+        using (Driver.Enter())
+        {
+            return Add(new Process(this, _nextProcessId++, options ?? new ProcessOptions(), new FileDescriptorTable()));
+        }
+    }
+
+    /// <summary>The processes that have not exited, in no order.</summary>
+    public IReadOnlyList<Process> Processes
+    {
+        get
+        {
+            using (Driver.Enter())
+            {
+                return [.. _processes.Values];
+            }
+        }
+    }
+
+    internal Process Add(Process process)
+    {
+        _processes.Add(process.Id, process);
+        return process;
+    }
+
+    internal Process? Find(int processId) => _processes.GetValueOrDefault(processId);
+
+    internal int TakeProcessId() => _nextProcessId++;
+
+    internal void Remove(Process process) => _processes.Remove(process.Id);
+
+    /// <summary>The time of day, as the time since 1970.</summary>
+    internal Duration UnixTime() => Duration.FromTimeSpan(DateTime.UtcNow - DateTime.UnixEpoch);
+
+    internal long TakeInode() => _nextInode++;
+
+    /// <summary>
+    /// A description of a file, with one reference. Errors: ENFILE at fs.file-max, which a privileged process may pass, as in Linux.
+    /// </summary>
+    internal Errno Open(Process opener, KernelFile file, OpenFlags flags, out OpenFileDescription? description)
+    {
+        if (Counters[KernelCounter.OpenFiles] >= Settings.file_max && !opener.IsPrivileged)
+        {
+            Counters[KernelCounter.SystemFileLimit]++;
+            description = null;
+            return Errno.ENFILE;
+        }
+
+        Counters[KernelCounter.OpenFiles]++;
+        description = new OpenFileDescription(this, file, flags);
+        file.OnOpened(description);
+        return Errno.None;
+    }
+
+    internal void OnReleased() => Counters[KernelCounter.OpenFiles]--;
+
+    /// <summary>Ends all processes, and the driver where the kernel made it.</summary>
+    public void Dispose()
+    {
+        foreach (Process process in Processes)
+        {
+            process.Exit();
+        }
+
+        if (_ownsDriver)
+        {
+            Driver.Dispose();
+        }
+    }
+}

@@ -1,0 +1,257 @@
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>
+/// System calls as a program makes them: a number, six words, and Linux's structures behind pointers. It only translates; what the calls
+/// do is in <see cref="Process"/>. For shared libraries and tests: the memory behind the pointers is trusted, except that null is EFAULT.
+/// </summary>
+public static unsafe partial class LinuxAbi
+{
+    /// <summary>Makes a system call. The value, or the negated errno; ENOSYS for a call that this kernel does not have.</summary>
+    public static long Invoke(Process process, SyscallNumber number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0)
+    {
+        ArgumentNullException.ThrowIfNull(process);
+        Arguments a = new(a0, a1, a2, a3, a4, a5);
+        SyscallResult result = Errno.ENOSYS;
+        _ = TryFiles(process, number, a, ref result) || TryDescriptors(process, number, a, ref result) || TryPolling(process, number, a, ref result);
+        return result.Raw;
+    }
+
+    /// <summary>The words of a call.</summary>
+    private readonly struct Arguments(long a0, long a1, long a2, long a3, long a4, long a5)
+    {
+        public long A0 => a0;
+
+        public long A1 => a1;
+
+        public long A2 => a2;
+
+        public long A3 => a3;
+
+        public long A4 => a4;
+
+        public long A5 => a5;
+
+        public int Fd => (int)a0;
+
+        /// <summary>The pointer in the second word.</summary>
+        public void* Pointer => (void*)a1;
+
+        /// <summary>The buffer that the second and third words are.</summary>
+        public Span<byte> Buffer => new((void*)a1, (int)Math.Min((ulong)a2, 0x7FFF_F000));
+
+        /// <summary>Whether the second word is null although the third says that there is something.</summary>
+        public bool IsBadBuffer => a1 == 0 && a2 != 0;
+    }
+
+    private static bool TryFiles(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
+    {
+        switch (number)
+        {
+            case SyscallNumber.read:
+                result = a.IsBadBuffer ? Errno.EFAULT : process.Read(a.Fd, a.Buffer);
+                return true;
+            case SyscallNumber.write:
+                result = a.IsBadBuffer ? Errno.EFAULT : process.Write(a.Fd, a.Buffer);
+                return true;
+            case SyscallNumber.readv:
+                result = process.Readv(a.Fd, Vectors(a));
+                return true;
+            case SyscallNumber.writev:
+                result = process.Writev(a.Fd, Vectors(a));
+                return true;
+            case SyscallNumber.pread64:
+                result = process.Pread(a.Fd, a.Buffer, a.A3);
+                return true;
+            case SyscallNumber.pwrite64:
+                result = process.Pwrite(a.Fd, a.Buffer, a.A3);
+                return true;
+            case SyscallNumber.lseek:
+                result = process.Lseek(a.Fd, a.A1, (SeekWhence)a.A2);
+                return true;
+            case SyscallNumber.fstat:
+                result = process.Fstat(a.Fd, out FileStatus status);
+                if (!result.IsError)
+                {
+                    StatStructure.Write(a.Pointer, status);
+                }
+
+                return true;
+            case SyscallNumber.ioctl:
+                result = process.Ioctl(a.Fd, (IoctlRequest)a.A1, new Span<byte>((void*)a.A2, a.A2 == 0 ? 0 : 64));
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private static bool TryDescriptors(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
+    {
+        switch (number)
+        {
+            case SyscallNumber.close:
+                result = process.Close(a.Fd);
+                return true;
+            case SyscallNumber.close_range:
+                result = process.CloseRange((uint)a.A0, (uint)a.A1, (CloseRangeFlags)a.A2);
+                return true;
+            case SyscallNumber.dup:
+                result = process.Dup(a.Fd);
+                return true;
+            case SyscallNumber.dup2:
+                result = process.Dup2(a.Fd, (int)a.A1);
+                return true;
+            case SyscallNumber.dup3:
+                result = process.Dup3(a.Fd, (int)a.A1, (OpenFlags)a.A2);
+                return true;
+            case SyscallNumber.fcntl:
+                result = process.Fcntl(a.Fd, (FcntlCommand)a.A1, a.A2);
+                return true;
+            case SyscallNumber.pipe or SyscallNumber.pipe2:
+                result = process.Pipe2(number == SyscallNumber.pipe ? 0 : (OpenFlags)a.A1, out int reader, out int writer);
+                if (!result.IsError)
+                {
+                    ((int*)a.A0)[0] = reader;
+                    ((int*)a.A0)[1] = writer;
+                }
+
+                return true;
+            case SyscallNumber.eventfd or SyscallNumber.eventfd2:
+                result = process.Eventfd((uint)a.A0, number == SyscallNumber.eventfd ? 0 : (EventfdFlags)a.A1);
+                return true;
+            case SyscallNumber.timerfd_create:
+                result = process.TimerfdCreate((ClockId)a.A0, (TimerfdFlags)a.A1);
+                return true;
+            case SyscallNumber.timerfd_settime:
+                result = SetTimer(process, a);
+                return true;
+            case SyscallNumber.timerfd_gettime:
+                result = process.TimerfdGettime(a.Fd, out TimerSpec now);
+                if (!result.IsError)
+                {
+                    TimeStructures.Write(a.Pointer, now);
+                }
+
+                return true;
+            case SyscallNumber.prlimit64:
+                return PrLimit(process, a, ref result);
+            case SyscallNumber.getrlimit:
+                result = process.GetRlimit((Resource)a.A0, out ResourceLimit got);
+                if (!result.IsError)
+                {
+                    *(ResourceLimit*)a.A1 = got;
+                }
+
+                return true;
+            case SyscallNumber.setrlimit:
+                result = process.SetRlimit((Resource)a.A0, *(ResourceLimit*)a.A1);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private static bool PrLimit(Process process, in Arguments a, ref SyscallResult result)
+    {
+        ResourceLimit? set = a.A2 == 0 ? null : *(ResourceLimit*)a.A2;
+        result = process.Prlimit((int)a.A0, (Resource)a.A1, set, out ResourceLimit before);
+        if (!result.IsError && a.A3 != 0)
+        {
+            *(ResourceLimit*)a.A3 = before;
+        }
+
+        return true;
+    }
+
+    private static SyscallResult SetTimer(Process process, in Arguments a)
+    {
+        if (a.A2 == 0)
+        {
+            return Errno.EFAULT;
+        }
+
+        if (!TimeStructures.TryRead((void*)a.A2, out TimerSpec spec))
+        {
+            return Errno.EINVAL;
+        }
+
+        SyscallResult result = process.TimerfdSettime(a.Fd, (TimerfdFlags)a.A1, spec, out TimerSpec before);
+        if (!result.IsError && a.A3 != 0)
+        {
+            TimeStructures.Write((void*)a.A3, before);
+        }
+
+        return result;
+    }
+
+    private static bool TryPolling(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
+    {
+        switch (number)
+        {
+            case SyscallNumber.epoll_create:
+                result = a.A0 <= 0 ? Errno.EINVAL : process.EpollCreate1(0);
+                return true;
+            case SyscallNumber.epoll_create1:
+                result = process.EpollCreate1((OpenFlags)a.A0);
+                return true;
+            case SyscallNumber.epoll_ctl:
+                EpollOperation operation = (EpollOperation)a.A1;
+                result = a.A3 == 0 && operation != EpollOperation.EPOLL_CTL_DEL
+                    ? Errno.EFAULT
+                    : process.EpollCtl(a.Fd, operation, (int)a.A2, a.A3 == 0 ? default : EpollStructure.Read((void*)a.A3));
+                return true;
+            case SyscallNumber.epoll_wait or SyscallNumber.epoll_pwait:
+                result = WaitForEpoll(process, a, (int)a.A3 < 0 ? null : Duration.FromMilliseconds((int)a.A3));
+                return true;
+            case SyscallNumber.epoll_pwait2:
+                if (a.A3 != 0 && !TimeStructures.IsValid((void*)a.A3))
+                {
+                    result = Errno.EINVAL;
+                    return true;
+                }
+
+                result = WaitForEpoll(process, a, a.A3 == 0 ? null : TimeStructures.ReadTime((void*)a.A3));
+                return true;
+            case SyscallNumber.poll:
+                result = process.Poll(new Span<PollDescriptor>((void*)a.A0, (int)a.A1), (int)a.A2);
+                return true;
+            case SyscallNumber.ppoll:
+                result = a.A2 != 0 && !TimeStructures.IsValid((void*)a.A2)
+                    ? Errno.EINVAL
+                    : process.Ppoll(new Span<PollDescriptor>((void*)a.A0, (int)a.A1), a.A2 == 0 ? null : TimeStructures.ReadTime((void*)a.A2));
+                return true;
+            case SyscallNumber.select:
+                int words = ((int)Math.Clamp(a.A0, 0, 1 << 20) + 63) / 64;
+                Duration? limit = a.A4 == 0 ? null : new Duration((((long*)a.A4)[0] * 1_000_000_000) + (((long*)a.A4)[1] * 1_000));
+                result = process.Select((int)a.A0, Set(a.A1, words), Set(a.A2, words), Set(a.A3, words), limit);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private static SyscallResult WaitForEpoll(Process process, in Arguments a, Duration? timeout)
+    {
+        const int EventsMax = int.MaxValue / EpollStructure.Bytes;
+        int count = (int)a.A2;
+        if (count is <= 0 or > EventsMax)
+        {
+            return process.EpollPwait2(a.Fd, [], timeout);
+        }
+
+        EpollEvent[] rented = System.Buffers.ArrayPool<EpollEvent>.Shared.Rent(Math.Min(count, 4096));
+        SyscallResult result = process.EpollPwait2(a.Fd, rented.AsSpan(0, Math.Min(count, rented.Length)), timeout);
+        for (int i = 0; i < result.Value; i++)
+        {
+            EpollStructure.Write((byte*)a.A1 + (i * EpollStructure.Bytes), rented[i]);
+        }
+
+        System.Buffers.ArrayPool<EpollEvent>.Shared.Return(rented);
+        return result;
+    }
+
+    private static Span<ulong> Set(long pointer, int words) => pointer == 0 ? default : new Span<ulong>((void*)pointer, words);
+
+    private static ReadOnlySpan<IoVector> Vectors(in Arguments a) => new(a.Pointer, (int)Math.Min((ulong)a.A2, int.MaxValue));
+}

@@ -1,0 +1,137 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>A call on a descriptor that can be made again when the file was not ready.</summary>
+internal interface IDescriptorCall : IFileCall<long>
+{
+    /// <summary>What the descriptor stood for when the call was made: a close meanwhile changes nothing (close(2)).</summary>
+    OpenFileDescription Description { get; set; }
+}
+
+// The one way in which calls on descriptors are made: look the number up, try, and wait only where that says EAGAIN.
+public sealed partial class Process
+{
+    /// <summary>
+    /// Makes a call on a descriptor, and where its file is not ready waits for <paramref name="interest"/>, unless
+    /// <paramref name="mayBlock"/> or the description says otherwise.
+    /// </summary>
+    private SyscallResult Run<TCall>(int fd, ref TCall call, SocketEvents interest, bool mayBlock = true)
+        where TCall : struct, IDescriptorCall, allows ref struct
+    {
+        OpenFileDescription? description;
+        BlockingWaiter waiter;
+        TimeSpan timeout;
+        using (Driver.Enter())
+        {
+            if (!TryGet(fd, out description, out Errno failure))
+            {
+                return failure;
+            }
+
+            call.Description = description;
+            Errno error = call.TryPerform(out long result);
+            timeout = description.File.TimeoutOf(interest);
+            if (error != Errno.EAGAIN || !mayBlock || description.IsNonBlocking || timeout == TimeSpan.Zero)
+            {
+                return error == Errno.None ? result : error;
+            }
+
+            waiter = BeginWait(description, interest);
+        }
+
+        return Finish(ref call, waiter, timeout);
+    }
+
+    private SyscallResult Finish<TCall>(ref TCall call, BlockingWaiter waiter, TimeSpan timeout)
+        where TCall : struct, IDescriptorCall, allows ref struct
+    {
+        OpenFileDescription description = call.Description;
+        Errno error = description.File.WaitFor<TCall, long>(ref call, waiter, DeadlineAfter(timeout), out long result);
+        using (Driver.Enter())
+        {
+            EndWait(waiter);
+            description.Release();
+        }
+
+        // A write that came to an end half-way has its count for an answer.
+        return error == Errno.None || (result > 0 && error is Errno.EAGAIN or Errno.EINTR) ? result : error;
+    }
+
+    /// <summary>Under the lock: the calling thread begins to wait, and holds the description meanwhile.</summary>
+    private BlockingWaiter BeginWait(OpenFileDescription description, SocketEvents interest)
+    {
+        description.AddReference();
+        BlockingWaiter waiter = description.File.BeginWait(interest);
+        AddBlocked(waiter);
+        return waiter;
+    }
+
+    private void AddBlocked(BlockingWaiter waiter)
+    {
+        waiter.BlockedIndex = _blocked.Count;
+        _blocked.Add(waiter);
+    }
+
+    private void EndWait(BlockingWaiter waiter)
+    {
+        int last = _blocked.Count - 1;
+        _blocked[waiter.BlockedIndex] = _blocked[last];
+        _blocked[waiter.BlockedIndex].BlockedIndex = waiter.BlockedIndex;
+        _blocked.RemoveAt(last);
+    }
+
+    private static long DeadlineAfter(TimeSpan timeout) =>
+        timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
+
+    /// <summary>Errors: ESRCH after the process has exited, EBADF.</summary>
+    private bool TryGet(int fd, [NotNullWhen(true)] out OpenFileDescription? description, out Errno error)
+    {
+        if (HasExited)
+        {
+            description = null;
+            error = Errno.ESRCH;
+            return false;
+        }
+
+        error = _descriptors.TryGet(fd, out description) ? Errno.None : Errno.EBADF;
+        return error == Errno.None;
+    }
+
+    /// <summary>Under the lock: opens a file and gives it the lowest free descriptor. Errors: EMFILE, ENFILE, in Linux's order.</summary>
+    private Errno Install(KernelFile file, OpenFlags flags, bool closeOnExec, out int fd)
+    {
+        Errno error = FindFree(0, out fd);
+        OpenFileDescription? description = null;
+        if (error == Errno.None)
+        {
+            error = Kernel.Open(this, file, flags, out description);
+        }
+
+        if (error == Errno.None)
+        {
+            _descriptors.Put(fd, description!, closeOnExec);
+        }
+
+        return error;
+    }
+
+    private Errno FindFree(int least, out int fd)
+    {
+        fd = -1;
+        if (HasExited)
+        {
+            return Errno.ESRCH;
+        }
+
+        Errno error = _descriptors.FindFree(least, Limits.Files, out fd);
+        if (error == Errno.EMFILE)
+        {
+            Kernel.Counters[KernelCounter.ProcessFileLimit]++;
+        }
+
+        return error;
+    }
+}

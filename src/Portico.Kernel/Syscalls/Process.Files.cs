@@ -1,0 +1,211 @@
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+// read(2), write(2) and their vector and positional forms, lseek(2), fstat(2), ioctl(2).
+public sealed partial class Process
+{
+    private ref struct ReadCall(IoCursor destination) : IDescriptorCall
+    {
+        private IoCursor _destination = destination;
+
+        public OpenFileDescription Description { get; set; } = null!;
+
+        public Errno TryPerform(out long result)
+        {
+            result = 0;
+            return Description.IsReadable ? Description.File.Read(Description, ref _destination, out result) : Errno.EBADF;
+        }
+    }
+
+    /// <summary>Writes everything where the file is a stream and the call may wait; what went out is counted across the tries.</summary>
+    private ref struct WriteCall(IoCursor source) : IDescriptorCall
+    {
+        private IoCursor _source = source;
+        private long _written;
+
+        public OpenFileDescription Description { get; set; } = null!;
+
+        public Errno TryPerform(out long result)
+        {
+            result = _written;
+            if (!Description.IsWritable)
+            {
+                return Errno.EBADF;
+            }
+
+            Errno error = Description.File.Write(Description, ref _source, out long count);
+            _written += count;
+            result = _written;
+            if (error == Errno.None)
+            {
+                return _source.Remaining > 0 && Description.File.WritesAll && !Description.IsNonBlocking ? Errno.EAGAIN : Errno.None;
+            }
+
+            // What has been written before an error is what the call returns; the error shows again in the next.
+            return _written > 0 && (error != Errno.EAGAIN || Description.IsNonBlocking) ? Errno.None : error;
+        }
+    }
+
+    /// <summary>read(2): what there is, waiting for it unless O_NONBLOCK is set. 0 is the end of the file. Errors: EBADF, EAGAIN, the file's.</summary>
+    public SyscallResult Read(int fd, Span<byte> buffer)
+    {
+        ReadCall call = new(IoCursor.Into(buffer));
+        return Run(fd, ref call, SocketEvents.Readable);
+    }
+
+    /// <summary>readv(2).</summary>
+    public SyscallResult Readv(int fd, ReadOnlySpan<IoVector> pieces)
+    {
+        Errno error = IoCursor.TryOver(pieces, out IoCursor cursor);
+        ReadCall call = new(cursor);
+        return error == Errno.None && cursor.Remaining > 0
+            ? Run(fd, ref call, SocketEvents.Readable)
+            : CheckFirst(fd, forWriting: false, error);
+    }
+
+    /// <summary>write(2). Errors: EBADF, EAGAIN, EPIPE where nobody can read it any more, the file's.</summary>
+    public SyscallResult Write(int fd, ReadOnlySpan<byte> data)
+    {
+        WriteCall call = new(IoCursor.From(data));
+        return Run(fd, ref call, SocketEvents.Writable);
+    }
+
+    /// <summary>writev(2): one write, so atomic where a write is.</summary>
+    public SyscallResult Writev(int fd, ReadOnlySpan<IoVector> pieces)
+    {
+        Errno error = IoCursor.TryOver(pieces, out IoCursor cursor);
+        WriteCall call = new(cursor);
+        return error == Errno.None && cursor.Remaining > 0
+            ? Run(fd, ref call, SocketEvents.Writable)
+            : CheckFirst(fd, forWriting: true, error);
+    }
+
+    /// <summary>pread(2). Errors: EINVAL for a negative offset, EBADF, ESPIPE.</summary>
+    public SyscallResult Pread(int fd, Span<byte> buffer, long offset)
+    {
+        using (Driver.Enter())
+        {
+            if (offset < 0)
+            {
+                return Errno.EINVAL;
+            }
+
+            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            {
+                return error;
+            }
+
+            IoCursor cursor = IoCursor.Into(buffer);
+            long count = 0;
+            error = !description.File.IsSeekable ? Errno.ESPIPE
+                : !description.IsReadable ? Errno.EBADF
+                : description.File.ReadAt(offset, ref cursor, out count);
+            return error == Errno.None ? count : error;
+        }
+    }
+
+    /// <summary>pwrite(2). Errors: EINVAL for a negative offset, EBADF, ESPIPE.</summary>
+    public SyscallResult Pwrite(int fd, ReadOnlySpan<byte> data, long offset)
+    {
+        using (Driver.Enter())
+        {
+            if (offset < 0)
+            {
+                return Errno.EINVAL;
+            }
+
+            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            {
+                return error;
+            }
+
+            IoCursor cursor = IoCursor.From(data);
+            long count = 0;
+            error = !description.File.IsSeekable ? Errno.ESPIPE
+                : !description.IsWritable ? Errno.EBADF
+                : description.File.WriteAt(offset, ref cursor, out count);
+            return error == Errno.None ? count : error;
+        }
+    }
+
+    /// <summary>lseek(2). Errors: EBADF, ESPIPE, EINVAL, ENXIO.</summary>
+    public SyscallResult Lseek(int fd, long offset, SeekWhence whence)
+    {
+        using (Driver.Enter())
+        {
+            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            {
+                return error;
+            }
+
+            if (whence is < SeekWhence.SEEK_SET or > SeekWhence.SEEK_HOLE)
+            {
+                return Errno.EINVAL;
+            }
+
+            error = description.File.Seek(description, offset, whence, out long position);
+            return error == Errno.None ? position : error;
+        }
+    }
+
+    /// <summary>fstat(2). Errors: EBADF.</summary>
+    public SyscallResult Fstat(int fd, out FileStatus status)
+    {
+        using (Driver.Enter())
+        {
+            status = default;
+            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            {
+                return error;
+            }
+
+            description.File.Stat(ref status);
+            return 0;
+        }
+    }
+
+    /// <summary>ioctl(2) with an int as the argument. Errors: EBADF, ENOTTY.</summary>
+    public SyscallResult Ioctl(int fd, IoctlRequest request, ref int argument) =>
+        Ioctl(fd, request, System.Runtime.InteropServices.MemoryMarshal.AsBytes(new Span<int>(ref argument)));
+
+    /// <summary>ioctl(2) with a structure as the argument. Errors: EBADF, ENOTTY, EINVAL where the structure is too small.</summary>
+    public SyscallResult Ioctl(int fd, IoctlRequest request, Span<byte> argument)
+    {
+        using (Driver.Enter())
+        {
+            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            {
+                return error;
+            }
+
+            switch (request)
+            {
+                case IoctlRequest.FIOCLEX or IoctlRequest.FIONCLEX:
+                    _descriptors.SetCloseOnExec(fd, request == IoctlRequest.FIOCLEX);
+                    return 0;
+                case IoctlRequest.FIONBIO:
+                    description.Flags = IsSet(argument) ? description.Flags | OpenFlags.O_NONBLOCK : description.Flags & ~OpenFlags.O_NONBLOCK;
+                    return 0;
+                default:
+                    return description.File.Ioctl(description, request, argument);
+            }
+        }
+    }
+
+    private static bool IsSet(ReadOnlySpan<byte> argument) => argument.Length >= 4 && BitConverter.ToInt32(argument) != 0;
+
+    /// <summary>Linux looks at the descriptor before the vector: EBADF comes first, and an empty vector never gets to the file.</summary>
+    private SyscallResult CheckFirst(int fd, bool forWriting, Errno otherwise)
+    {
+        using (Driver.Enter())
+        {
+            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            {
+                return error;
+            }
+
+            return (forWriting ? description.IsWritable : description.IsReadable) ? otherwise : Errno.EBADF;
+        }
+    }
+}

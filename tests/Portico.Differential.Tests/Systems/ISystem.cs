@@ -1,0 +1,16 @@
+using Portico.Kernel;
+
+namespace Portico.Differential.Tests.Systems;
+
+/// <summary>A kernel, as a program sees it: system calls in Linux's own form, by the number and six words.</summary>
+internal interface ISystem
+{
+    /// <summary>For messages.</summary>
+    string Name { get; }
+
+    /// <summary>Makes a call: the value, or the negated errno.</summary>
+    long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5);
+
+    /// <summary>Runs a case in a process whose descriptors are 0, 1 and 2 (all of them /dev/null) and nothing else.</summary>
+    void InFreshProcess(Action body);
+}

@@ -1,0 +1,39 @@
+using Portico.Kernel;
+
+namespace Portico.Differential.Tests.Systems;
+
+/// <summary>Portico's kernel: a process for each case, all on one kernel.</summary>
+internal sealed class PorticoSystem : ISystem
+{
+    private readonly PorticoKernel _kernel = new();
+    private Process _process = null!;
+
+    public string Name => "Portico";
+
+    public PorticoKernel Kernel => _kernel;
+
+    public long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5) =>
+        LinuxAbi.Invoke(_process, number, a0, a1, a2, a3, a4, a5);
+
+    public void InFreshProcess(Action body)
+    {
+        _process = _kernel.CreateProcess(new ProcessOptions { Files = new ResourceLimit(1024, 4096) });
+        for (int fd = 0; fd < 3; fd++)
+        {
+            _process.OpenDevice(MemoryDeviceKind.Null, OpenFlags.O_RDWR).OrThrow();
+        }
+
+        try
+        {
+            body();
+        }
+        finally
+        {
+            _process.Exit();
+        }
+
+        Assert.Equal(0, _kernel.Counters[KernelCounter.OpenFiles]);
+        Assert.Equal(0, _kernel.Counters[KernelCounter.EpollWatches]);
+        Assert.Equal(0, _kernel.Counters[KernelCounter.PipePages]);
+    }
+}
