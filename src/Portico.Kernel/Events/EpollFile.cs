@@ -100,6 +100,10 @@ internal sealed class EpollFile(PorticoKernel kernel) : AnonymousFile(kernel.Dri
     private EpollItem? _firstReady;
     private EpollItem? _lastReady;
 
+    internal override bool HasRead => false;
+
+    internal override bool HasWrite => false;
+
     public override SocketEvents Poll()
     {
         // What is listed may not be ready any more: asked, as Linux does, so that a nested epoll does not fire for nothing.
@@ -148,7 +152,15 @@ internal sealed class EpollFile(PorticoKernel kernel) : AnonymousFile(kernel.Dri
         };
         description.EpollItems = item;
         _items.Add((description, fd), item);
-        description.File.Waiters.Add(item);
+        if (exclusive)
+        {
+            description.File.Waiters.Add(item);
+        }
+        else
+        {
+            description.File.Waiters.AddFirst(item);
+        }
+
         Arm(item, wanted);
         return Errno.None;
     }

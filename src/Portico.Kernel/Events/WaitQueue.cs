@@ -47,6 +47,25 @@ internal struct WaitQueue
         _last = waiter;
     }
 
+    /// <summary>Adds a waiter that does not use events up in front, so that the last one to come is told first, as in Linux.</summary>
+    public void AddFirst(Waiter waiter)
+    {
+        waiter.IsQueued = true;
+        waiter.IsNotified = false;
+        waiter.Previous = null;
+        waiter.Next = _first;
+        if (_first == null)
+        {
+            _last = waiter;
+        }
+        else
+        {
+            _first.Previous = waiter;
+        }
+
+        _first = waiter;
+    }
+
     /// <summary>
     /// Takes a waiter out. If it was exclusive, the next in line is told to look: what this one left would otherwise wait for an
     /// event that has already been.

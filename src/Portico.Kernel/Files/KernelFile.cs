@@ -33,6 +33,12 @@ public abstract class KernelFile
     /// <summary>Whether the file has a position that reads and writes move (regular files).</summary>
     internal virtual bool IsSeekable => false;
 
+    /// <summary>Whether it has a read at all; an empty vector does not get to the file and is EINVAL only where it has none.</summary>
+    internal virtual bool HasRead => true;
+
+    /// <summary>The same for writes.</summary>
+    internal virtual bool HasWrite => true;
+
     /// <summary>Whether a blocking write waits until all of it is written (streams), or is done with what was taken (messages).</summary>
     internal virtual bool WritesAll => false;
 

@@ -46,6 +46,8 @@ internal sealed class TimerFile(PorticoKernel kernel, ClockId clock) : Anonymous
     private Duration _interval;
     private ulong _expirations;
 
+    internal override bool HasWrite => false;
+
     private MonoTime Now => _timers.Engine.Now;
 
     public override SocketEvents Poll() => _expirations > 0 ? SocketEvents.Readable : SocketEvents.None;

@@ -205,7 +205,9 @@ public sealed partial class Process
                 return error;
             }
 
-            return (forWriting ? description.IsWritable : description.IsReadable) ? otherwise : Errno.EBADF;
+            bool isOpen = forWriting ? description.IsWritable : description.IsReadable;
+            bool hasIt = forWriting ? description.File.HasWrite : description.File.HasRead;
+            return !isOpen ? Errno.EBADF : !hasIt ? Errno.EINVAL : otherwise;
         }
     }
 }

@@ -180,7 +180,8 @@ public sealed partial class Process
             SyscallResult result;
             using (Driver.Enter())
             {
-                int ready = Rescan(descriptors, places);
+                // By the numbers again, as Linux does: what was closed meanwhile is POLLNVAL now.
+                int ready = Scan(descriptors);
                 if (ready == 0 && woken && !waiter.IsInterrupted)
                 {
                     waiter.Arm();
@@ -216,20 +217,6 @@ public sealed partial class Process
                 : !_descriptors.TryGet(descriptor.Fd, out OpenFileDescription? description) ? SocketEvents.Invalid
                 : Wanted(description, descriptor.Events);
             descriptor.Returned = (short)events;
-            ready += events != 0 ? 1 : 0;
-        }
-
-        return ready;
-    }
-
-    /// <summary>The same of what is held since the beginning: a descriptor that was closed meanwhile is still polled.</summary>
-    private static int Rescan(Span<PollDescriptor> descriptors, PollWaiter?[] places)
-    {
-        int ready = 0;
-        for (int i = 0; i < descriptors.Length; i++)
-        {
-            SocketEvents events = places[i]?.Description is { } description ? Wanted(description, descriptors[i].Events) : SocketEvents.None;
-            descriptors[i].Returned = (short)events;
             ready += events != 0 ? 1 : 0;
         }
 
