@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Portico.Kernel;
 using Portico.Linux;
@@ -15,6 +16,7 @@ internal sealed class RunSession : IDisposable
     private readonly NetworkStack _stack;
     private readonly TunLink _link;
     private readonly MibTable<ProxyCounter> _counters = new();
+    private readonly StatusSources _sources;
     private readonly StatusServer _status;
     private readonly ControlServer _control;
     private readonly HostPolicy _policy;
@@ -23,6 +25,8 @@ internal sealed class RunSession : IDisposable
     private ImpairmentLink? _impairment;
     private FileStream? _captureFile;
     private PcapngWriter? _capture;
+    private long _started;
+    private int? _exitStatus;
 
     public RunSession(RunOptions options, ControlServer control)
     {
@@ -60,7 +64,7 @@ internal sealed class RunSession : IDisposable
             _dns = new DnsTcpServer(_driver, _stack, dns);
             UdpProxy udp = new(_stack, _events, _policy, _counters, dns);
             PingProxy ping = new(_stack, _events, _policy, _counters);
-            _status = new StatusServer(new StatusSources
+            _sources = new StatusSources
             {
                 Driver = _driver,
                 Stack = _stack,
@@ -68,7 +72,8 @@ internal sealed class RunSession : IDisposable
                 Proxy = _counters,
                 Link = _link,
                 Impairment = _impairment,
-            });
+            };
+            _status = new StatusServer(_sources);
             _link.Start(_events);
             _control.Add("ps", new PsVerb(_control.Name, options.CommandLine, _driver, _stack, _link).Answer);
             _control.Add("ss", new SsVerb(_driver, _stack, udp, ping, _namespace.ProcDirectory).Answer);
@@ -81,12 +86,14 @@ internal sealed class RunSession : IDisposable
         using SignalForwarder signals = new();
         _status.Start();
         _dns.Start(RunAddresses.Gateways);
+        _started = Stopwatch.GetTimestamp();
         CommandProcess command = _namespace.Start(path, _options.CommandLine);
         signals.Target = command;
         _control.Start();
         int status = _namespace.WaitFor(command);
         signals.Target = null;
         Drain();
+        _exitStatus = status;
         return status;
     }
 
@@ -188,31 +195,13 @@ internal sealed class RunSession : IDisposable
         return [.. place.Existing()];
     }
 
-    private void PrintStats()
+    private void PrintStats(int exitStatus)
     {
-        System.Text.StringBuilder text = new();
-        using (_driver.Enter())
+        RunStats stats = new(new CounterReport(_sources).Counters, Stopwatch.GetElapsedTime(_started), exitStatus);
+        foreach (string line in stats.Lines())
         {
-            for (int i = 0; i < _counters.Count; i++)
-            {
-                (string name, long value) = _counters.At(i);
-                if (value != 0)
-                {
-                    text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{name}={value} ");
-                }
-            }
-
-            for (int i = 0; i < _link.Counters.Count; i++)
-            {
-                (string name, long value) = _link.Counters.At(i);
-                if (value != 0)
-                {
-                    text.Append(System.Globalization.CultureInfo.InvariantCulture, $"Tun{name}={value} ");
-                }
-            }
+            Terminal.Error(line);
         }
-
-        Terminal.Error(text.ToString().TrimEnd());
     }
 
     public void Dispose()
@@ -220,9 +209,9 @@ internal sealed class RunSession : IDisposable
         _control.Dispose();
         _dns.Dispose();
         _status.DisposeAsync().AsTask().Wait();
-        if (_options.Stats)
+        if (_options.Stats && _exitStatus is int exitStatus)
         {
-            PrintStats();
+            PrintStats(exitStatus);
         }
 
         using (_driver.Enter())
