@@ -14,7 +14,7 @@ internal static class CommandLine
     {
         // What stands behind the first "--" is the command's, whatever it looks like.
         int separator = Array.IndexOf(arguments, "--");
-        string[] own = separator < 0 ? arguments : arguments[..separator];
+        string[] own = TraceFlags.Attach(separator < 0 ? arguments : arguments[..separator]);
         string[] command = separator < 0 ? [] : arguments[(separator + 1)..];
 
         Command root = new("portico", "A TCP/IP stack in user space.");

@@ -48,11 +48,14 @@ internal sealed class NameOptions
     /// <summary>"options attempts:N" of the host, or the default of resolv.conf(5).</summary>
     public int ResolverAttempts => HostOption("attempts", 2, 5);
 
+    /// <summary>The addresses that have names of Portico's own, or given by --add-host.</summary>
+    public IEnumerable<(string Name, IpAddress Address)> Named => OwnNames().Concat(_added);
+
     /// <summary>What the gateway's own name server knows.</summary>
     public DnsNames Names()
     {
         DnsNames names = new();
-        foreach ((string name, IpAddress address) in OwnNames().Concat(_added))
+        foreach ((string name, IpAddress address) in Named)
         {
             names.Add(name, address);
         }

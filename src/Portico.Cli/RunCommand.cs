@@ -14,7 +14,7 @@ internal static class RunCommand
 
     public static Command Create(string[] commandLine, string[] ownArguments)
     {
-        Option<FileInfo?> pcap = new("--pcap") { Description = "Record the command's packets to FILE (pcapng).", HelpName = "FILE" };
+        TraceFlags trace = new();
         Option<double> loss = Quantity<double>(
             "--loss", "P", "Lose this share of the packets, each way: 2% or 0.02.", Quantities.TryParseProbability);
         Option<double> duplicate = Quantity<double>(
@@ -41,13 +41,14 @@ internal static class RunCommand
         Argument<string[]> command = new("command") { Description = "-- COMMAND [ARGS...]", Arity = ArgumentArity.ZeroOrMore };
 
         Command run = new("run", "Runs a command with a network of its own, made by Portico.");
-        Option[] options = [pcap, loss, duplicate, corrupt, reorder, delay, jitter, rate, queue, seed, mtu, stats, name, inside];
+        Option[] options = [loss, duplicate, corrupt, reorder, delay, jitter, rate, queue, seed, mtu, stats, name, inside];
         foreach (Option option in options)
         {
             run.Options.Add(option);
         }
 
         policy.AddTo(run);
+        trace.AddTo(run);
         run.Arguments.Add(command);
         run.SetAction(result =>
         {
@@ -61,7 +62,7 @@ internal static class RunCommand
             RunOptions Asked() => new()
             {
                 CommandLine = line,
-                CaptureFile = result.GetValue(pcap)?.FullName,
+                Trace = trace.Read(result),
                 Loss = result.GetValue(loss),
                 Duplicate = result.GetValue(duplicate),
                 Corrupt = result.GetValue(corrupt),

@@ -7,7 +7,8 @@ internal sealed class RunOptions
 {
     public required IReadOnlyList<string> CommandLine { get; init; }
 
-    public string? CaptureFile { get; init; }
+    /// <summary>What is to be seen of the run.</summary>
+    public TraceOptions Trace { get; init; } = new();
 
     public double Loss { get; init; }
 

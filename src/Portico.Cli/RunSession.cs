@@ -23,8 +23,8 @@ internal sealed class RunSession : IDisposable
     private readonly TcpProxy _tcp;
     private readonly DnsTcpServer _dns;
     private ImpairmentLink? _impairment;
-    private FileStream? _captureFile;
-    private PcapngWriter? _capture;
+    private readonly RunCapture? _capture;
+    private readonly RunTrace? _trace;
     private long _started;
     private int? _exitStatus;
 
@@ -47,9 +47,11 @@ internal sealed class RunSession : IDisposable
         _driver = new StackDriver(new Engine(new EngineOptions { Seed = options.Seed ?? LinuxEntropy.NextUInt64() }), _events);
         using (_driver.Enter())
         {
+            _capture = RunCapture.Open(options.Trace, _driver.Engine);
+            _trace = RunTrace.Open(options.Trace, _driver.Engine, options.Policy.Names.Named);
             _link = new TunLink(_driver.Engine, _namespace.Device, options.EffectiveMtu);
             _stack = new NetworkStack(_driver.Engine, new NetworkStackOptions { Name = RunAddresses.GatewayName });
-            NetworkInterface device = _stack.AddInterface("tun0", Decorate(_link));
+            NetworkInterface device = _stack.AddInterface("tun0", Decorate(_link, _stack));
             device.AddAddress(RunAddresses.GatewayIpv4);
             device.AddAddress(RunAddresses.GatewayIpv6);
             device.AcceptsAnyAddress = true;
@@ -64,6 +66,7 @@ internal sealed class RunSession : IDisposable
             _dns = new DnsTcpServer(_driver, _stack, dns);
             UdpProxy udp = new(_stack, _events, _policy, _counters, dns);
             PingProxy ping = new(_stack, _events, _policy, _counters);
+            _trace?.Attach(_stack, _tcp);
             _sources = new StatusSources
             {
                 Driver = _driver,
@@ -87,6 +90,11 @@ internal sealed class RunSession : IDisposable
         _status.Start();
         _dns.Start(RunAddresses.Gateways);
         _started = Stopwatch.GetTimestamp();
+        using (_driver.Enter())
+        {
+            _trace?.Start();
+        }
+
         CommandProcess command = _namespace.Start(path, _options.CommandLine);
         signals.Target = command;
         _control.Start();
@@ -99,7 +107,7 @@ internal sealed class RunSession : IDisposable
 
     /// <summary>
     /// A program that has ended may have left bytes with the kernel, which would send them without it. Carries them on to the host's
-    /// sockets, as long as some come; what is with the host's kernel needs nobody any more.
+    /// sockets, as long as some come; what is with the host's kernel needs nobody any more. A trace sees connections end.
     /// </summary>
     private void Drain()
     {
@@ -122,7 +130,8 @@ internal sealed class RunSession : IDisposable
                 quiet = bytes == moved ? quiet + PauseMilliseconds : 0;
                 moved = bytes;
                 bool inFlight = flight > Duration.Zero && quiet <= flight.Milliseconds;
-                if ((_tcp.UndeliveredCount == 0 && !inFlight) || quiet > patience)
+                bool hasStory = _trace is { OpenCount: > 0 };
+                if ((_tcp.UndeliveredCount == 0 && !inFlight && !hasStory) || quiet > patience)
                 {
                     return;
                 }
@@ -133,10 +142,10 @@ internal sealed class RunSession : IDisposable
     }
 
     /// <summary>
-    /// Puts the impairments next to the device and the capture next to the stack, so that the file shows what the stack sent and
-    /// what it got.
+    /// Puts the impairments next to the device, and the capture and the trace next to the stack, so that they show what the stack sent
+    /// and what it got.
     /// </summary>
-    private ILink Decorate(ILink link)
+    private ILink Decorate(ILink link, NetworkStack stack)
     {
         Engine engine = _driver.Engine;
         if (_options.IsImpaired)
@@ -146,35 +155,18 @@ internal sealed class RunSession : IDisposable
             link = _impairment;
         }
 
-        if (_options.CaptureFile == null)
+        if (_capture != null)
         {
-            return link;
+            CaptureLink capture = _capture.Decorate(link);
+            stack.PacketDropped += capture.NoteDrop;
+            link = capture;
+            if (_impairment != null)
+            {
+                _impairment.Dropped = capture.Tap;
+            }
         }
 
-        _captureFile = OpenCapture(_options.CaptureFile);
-        long unixNow = (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
-        _capture = new PcapngWriter(
-            _captureFile,
-            new PcapngOptions { UnixNanosecondsAtZero = unixNow - engine.Now.Nanoseconds, Application = "portico run" });
-        CaptureLink capture = new(engine, link, _capture, "portico0");
-        if (_impairment != null)
-        {
-            _impairment.Dropped = capture.Tap;
-        }
-
-        return capture;
-    }
-
-    private static FileStream OpenCapture(string path)
-    {
-        try
-        {
-            return new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, 1);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new IOException($"--pcap: {e.Message}");
-        }
+        return _trace == null ? link : _trace.Decorate(link);
     }
 
     /// <summary>
@@ -217,9 +209,10 @@ internal sealed class RunSession : IDisposable
         using (_driver.Enter())
         {
             _link.Dispose();
-            _capture?.Flush();
-            _captureFile?.Dispose();
         }
+
+        _capture?.Dispose();
+        _trace?.Dispose();
 
         _driver.Dispose();
         _namespace.Dispose();

@@ -15,6 +15,11 @@ internal static unsafe partial class LibC
     public const short POSIX_SPAWN_SETSIGDEF = 4;
     public const short POSIX_SPAWN_SETSIGMASK = 8;
 
+    public const int F_DUPFD_CLOEXEC = 1030;
+
+    [LibraryImport(Library, EntryPoint = "dup2", SetLastError = true)]
+    internal static partial int Duplicate2(int from, int to);
+
     [LibraryImport(Library, EntryPoint = "posix_spawn", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int PosixSpawn(int* pid, string path, void* actions, void* attributes, byte** arguments, byte** environment);
 

@@ -73,5 +73,13 @@ public sealed class CaptureLink : ILink, ILinkClient
     }
 
     /// <inheritdoc/>
-    public void Flush() => _inner.Flush();
+    public void Flush()
+    {
+        if (Tap.Writer.PacketBuffered)
+        {
+            Tap.Writer.Flush();
+        }
+
+        _inner.Flush();
+    }
 }

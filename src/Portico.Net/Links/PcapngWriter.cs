@@ -15,6 +15,9 @@ public sealed class PcapngOptions
     /// <summary>The Unix time, in nanoseconds, of the engine's <see cref="MonoTime.Zero"/>.</summary>
     public long UnixNanosecondsAtZero { get; init; }
 
+    /// <summary>Whether each batch of packets goes to the stream at once, for a reader that reads along (tcpdump's -U).</summary>
+    public bool PacketBuffered { get; init; }
+
     /// <summary>What the file says of its maker.</summary>
     public string Application { get; init; } = "portico";
 }
@@ -89,8 +92,12 @@ public sealed class PcapngWriter
         _buffer = new byte[Math.Max(options.BufferBytes, 128 * 1024)];
         _fileBytesMax = options.FileBytesMax;
         _epoch = options.UnixNanosecondsAtZero;
+        PacketBuffered = options.PacketBuffered;
         WriteSectionHeader(options.Application);
     }
+
+    /// <summary>Whether each batch of packets goes to the stream at once.</summary>
+    public bool PacketBuffered { get; }
 
     /// <summary>Packets recorded.</summary>
     public long Packets { get; private set; }
@@ -240,6 +247,10 @@ public sealed class PcapngWriter
             }
         }
     }
+
+    /// <summary>What notes say, as the comments have it.</summary>
+    public static IEnumerable<string> CommentsOf(PacketNotes notes) =>
+        Enumerable.Range(0, s_comments.Length).Where(i => ((int)notes >> i & 1) != 0).Select(i => Encoding.UTF8.GetString(s_comments[i]));
 
     private int Begin(uint type, int bytesMax)
     {
