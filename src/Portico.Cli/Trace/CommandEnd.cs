@@ -78,10 +78,11 @@ internal struct CommandEnd
         }
     }
 
-    /// <summary>A segment to the command; false where it tells nothing new.</summary>
+    /// <summary>A segment to the command, likewise.</summary>
     public bool Receives(in TracedPacket segment)
     {
         TcpState before = State;
+        bool hadOtherFin = _hasOtherFin;
         if (segment.Has(TcpFlags.Rst))
         {
             State = TcpState.Closed;
@@ -102,6 +103,13 @@ internal struct CommandEnd
 
         if (segment.Has(TcpFlags.Ack) && _hasOwnFin && !_ownFinAcknowledged && segment.Acknowledgment == _ownFin)
         {
+            if (State == TcpState.FinWait1 && hadOtherFin && !_otherFinAcknowledged && !segment.Has(TcpFlags.Fin))
+            {
+                // The FINs have crossed: the other one came in before this acknowledgment.
+                State = TcpState.Closing;
+                return true;
+            }
+
             _ownFinAcknowledged = true;
             State = State switch
             {

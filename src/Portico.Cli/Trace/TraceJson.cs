@@ -164,7 +164,7 @@ internal static class TraceJson
             return;
         }
 
-        json.WriteString("cause", TraceNames.Cause(e.Cause));
+        json.WriteString("cause", JsonNamingPolicy.CamelCase.ConvertName(e.Cause.ToString()));
         if (e.Error != Errno.None)
         {
             json.WriteString("error", e.Error.ToString());

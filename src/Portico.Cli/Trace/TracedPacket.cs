@@ -69,6 +69,13 @@ internal ref struct TracedPacket
             return true;
         }
 
+        // Of pings, the identifier of an echo request is what tells them apart.
+        if (read.Protocol is IpProtocol.Icmp or IpProtocol.Icmpv6 && bytes.Length >= offset + IcmpHeader.Length)
+        {
+            read.SetPorts(Read16(bytes, offset + 4), 0);
+            return true;
+        }
+
         return false;
     }
 

@@ -35,7 +35,7 @@ internal sealed partial class Tracer
         {
             ReportCommandState(connection, before);
             before = connection.Command.State;
-            tells = fromCommand && connection.Command.Sends(segment);
+            tells = fromCommand ? connection.Command.Sends(segment) : connection.Command.Receives(segment);
         }
 
         if (segment.Has(TcpFlags.Rst) && !fromCommand && !connection.HasState)

@@ -50,7 +50,7 @@ internal sealed partial class Tracer : ITcpObserver, ITcpProxyObserver
 
         Endpoint command = fromCommand ? read.Source : read.Destination;
         Endpoint other = fromCommand ? read.Destination : read.Source;
-        if (other.Address.IsMulticast || other.Address.IsLinkLocal || command.Address.IsLinkLocal)
+        if (other.Address.IsMulticast || (command.Address.IsLinkLocal && !command.Address.IsIpv4))
         {
             // The kernel's own business with its neighbours.
             return;

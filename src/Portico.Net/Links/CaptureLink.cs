@@ -44,8 +44,9 @@ public sealed class CaptureLink : ILink, ILinkClient
     /// <inheritdoc/>
     public void Transmit(Packet packet)
     {
-        Tap.Record(packet, isInbound: false);
+        Tap.RecordOpen(packet);
         _inner.Transmit(packet);
+        Tap.Close();
     }
 
     /// <inheritdoc/>

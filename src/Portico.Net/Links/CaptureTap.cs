@@ -6,6 +6,10 @@ public sealed class CaptureTap
     private readonly Engine _engine;
     private readonly int _interfaceId;
 
+    /// <summary>The packet that is on its way through the links behind this point, and its number in the file.</summary>
+    private Packet? _open;
+    private long _openNumber;
+
     /// <summary>Adds an interface of that name to the capture.</summary>
     public CaptureTap(Engine engine, PcapngWriter writer, string name, LinkKind kind)
     {
@@ -37,6 +41,12 @@ public sealed class CaptureTap
             return;
         }
 
+        if (packet == _open && _openNumber == Writer.Packets && Writer.AddComments(notes))
+        {
+            // Recorded a moment ago, as it was sent: only what has become of it is news.
+            return;
+        }
+
         PcapngDirection direction = isInbound ? PcapngDirection.Inbound : PcapngDirection.Outbound;
         notes |= packet.Notes;
         if (packet.Checksum != ChecksumState.Partial)
@@ -57,4 +67,19 @@ public sealed class CaptureTap
         Writer.Write(_interfaceId, _engine.Now, copy, direction, notes);
         copy.Release();
     }
+
+    /// <summary>
+    /// Records a packet that is about to be sent: what is recorded of it before <see cref="Close"/>, such as that a link dropped it,
+    /// becomes a comment on this record and not a record of its own.
+    /// </summary>
+    internal void RecordOpen(Packet packet)
+    {
+        long before = Writer.Packets;
+        Record(packet, isInbound: false);
+        _open = Writer.Packets > before ? packet : null;
+        _openNumber = Writer.Packets;
+    }
+
+    /// <summary>The packet has been sent; its object may be another packet from now on.</summary>
+    internal void Close() => _open = null;
 }

@@ -205,6 +205,18 @@ public sealed class PcapngWriter
         }
     }
 
+    /// <summary>The same for notes.</summary>
+    internal bool AddComments(PacketNotes notes)
+    {
+        bool all = true;
+        for (int i = 0; i < s_comments.Length; i++)
+        {
+            all &= ((int)notes >> i & 1) == 0 || AddComment(s_comments[i]);
+        }
+
+        return all;
+    }
+
     private void WriteOut()
     {
         if (_used > 0 && Failure == null)
