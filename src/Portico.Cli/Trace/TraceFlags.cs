@@ -20,7 +20,7 @@ internal sealed class TraceFlags
     private readonly Option<string?> _trace = new(TraceName)
     {
         Description = "Tell what the connections do, a line for each event: to standard error, or with --trace=FILE to FILE.",
-        HelpName = "=FILE",
+        HelpName = "FILE",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
