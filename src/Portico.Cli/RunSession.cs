@@ -201,6 +201,7 @@ internal sealed class RunSession : IDisposable
         _control.Dispose();
         _dns.Dispose();
         _status.DisposeAsync().AsTask().Wait();
+        _trace?.Dispose();
         if (_options.Stats && _exitStatus is int exitStatus)
         {
             PrintStats(exitStatus);
@@ -212,8 +213,6 @@ internal sealed class RunSession : IDisposable
         }
 
         _capture?.Dispose();
-        _trace?.Dispose();
-
         _driver.Dispose();
         _namespace.Dispose();
     }

@@ -23,7 +23,9 @@ internal struct CommandEnd
     /// <summary>Initial sequence number of the command's end, and of the other.</summary>
     public readonly uint InitialSequence(bool ofCommand) => ofCommand ? _own : _other;
 
-    /// <summary>A segment from the command; false where it tells nothing new. It may tell of two changes: call again until it does not.</summary>
+    /// <summary>
+    /// A segment from the command; false where it tells nothing new. It may tell of two changes: call again until it does not.
+    /// </summary>
     public bool Sends(in TracedPacket segment)
     {
         TcpState before = State;

@@ -79,7 +79,9 @@ internal static class DnsText
             : records.ToString(CultureInfo.InvariantCulture) + (records == 1 ? " record" : " records");
     }
 
-    /// <summary>Where the name at <paramref name="at"/> ends, or 0; its labels go to <paramref name="name"/> where it is not compressed.</summary>
+    /// <summary>
+    /// Where the name at <paramref name="at"/> ends, or 0; its labels go to <paramref name="name"/> where it is not compressed.
+    /// </summary>
     private static int ReadName(ReadOnlySpan<byte> message, int at, StringBuilder? name)
     {
         while (at < message.Length)

@@ -3,7 +3,9 @@ using Portico.Net;
 
 namespace Portico.Cli;
 
-/// <summary>What <c>--trace</c> asks for: a tracer between the device and the stack, and the thread that writes down what it tells.</summary>
+/// <summary>
+/// What <c>--trace</c> asks for: a tracer between the device and the stack, and the thread that writes down what it tells.
+/// </summary>
 internal sealed class RunTrace : IDisposable
 {
     /// <summary>The most events that wait for the writer; a power of two. More are lost, and counted.</summary>

@@ -117,7 +117,7 @@ internal static class TraceJson
 
                 break;
             default:
-                json.WriteString("error", TraceNames.IcmpError(e.Source.Address.IsIpv4 ? IpProtocol.Icmp : IpProtocol.Icmpv6, e.IcmpType, e.IcmpCode));
+                json.WriteString("error", TraceNames.IcmpError(e));
                 json.WriteNumber("type", e.IcmpType);
                 json.WriteNumber("code", e.IcmpCode);
                 break;

@@ -6,6 +6,12 @@ namespace Portico.Cli;
 /// <summary>The field's names for what a trace tells, and a few words for who does not know them yet.</summary>
 internal static class TraceNames
 {
+    private static readonly (TcpFlags Flag, string Name)[] s_flags =
+    [
+        (TcpFlags.Syn, "SYN"), (TcpFlags.Fin, "FIN"), (TcpFlags.Rst, "RST"), (TcpFlags.Psh, "PSH"), (TcpFlags.Ack, "ACK"),
+        (TcpFlags.Urg, "URG"),
+    ];
+
     /// <summary>RFC 9293 3.3.2.</summary>
     public static string State(TcpState state) => state switch
     {
@@ -26,8 +32,7 @@ internal static class TraceNames
     {
         Span<char> text = stackalloc char[64];
         int length = 0;
-        foreach ((TcpFlags flag, string name) in (ReadOnlySpan<(TcpFlags, string)>)
-            [(TcpFlags.Syn, "SYN"), (TcpFlags.Fin, "FIN"), (TcpFlags.Rst, "RST"), (TcpFlags.Psh, "PSH"), (TcpFlags.Ack, "ACK"), (TcpFlags.Urg, "URG")])
+        foreach ((TcpFlags flag, string name) in s_flags)
         {
             if ((flags & flag) != 0)
             {
@@ -129,7 +134,7 @@ internal static class TraceNames
     };
 
     /// <summary>RFC 792, RFC 4443, in the words of Linux's tools.</summary>
-    public static string IcmpError(IpProtocol protocol, byte type, byte code) => (protocol, type, code) switch
+    public static string IcmpError(in TraceEvent e) => (e.Protocol, e.IcmpType, e.IcmpCode) switch
     {
         (IpProtocol.Icmp, IcmpType.DestinationUnreachable, IcmpUnreachableCode.Network) => "network unreachable",
         (IpProtocol.Icmp, IcmpType.DestinationUnreachable, IcmpUnreachableCode.Host) => "host unreachable",

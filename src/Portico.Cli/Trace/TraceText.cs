@@ -42,7 +42,8 @@ internal static class TraceText
                 AppendRetransmission(line, e);
                 break;
             case TraceEventKind.Window:
-                line.Append($"    {(e.FromCommand ? "command" : "portico")}  {(e.Window == 0 ? "window closed: its reader does not keep up" : $"window open: {Bytes(e.Window)}")}");
+                line.Append($"    {(e.FromCommand ? "command" : "portico")}  ");
+                line.Append(e.Window == 0 ? "window closed: its reader does not keep up" : $"window open: {Bytes(e.Window)}");
                 break;
             case TraceEventKind.Drop:
                 line.Append($"    dropped: {TraceNames.DropMeaning(e.Text!) ?? "counted as"} ({e.Text})");
@@ -51,7 +52,8 @@ internal static class TraceText
                 AppendHost(line, e);
                 break;
             case TraceEventKind.End:
-                line.Append($"    over after {Milliseconds(e.Took)}: {Bytes(e.BytesOut)} sent, {Bytes(e.BytesIn)} received, {Plural(e.Count, "retransmission")}");
+                line.Append($"    over after {Milliseconds(e.Took)}: {Bytes(e.BytesOut)} sent, {Bytes(e.BytesIn)} received, ");
+                line.Append(Plural(e.Count, "retransmission"));
                 break;
             case TraceEventKind.DnsQuery:
                 line.Append($"{Arrow(e)}DNS query {e.Text}");
@@ -66,7 +68,7 @@ internal static class TraceText
                 line.Append($"{Arrow(e)}echo reply {e.Sequence}, {Bytes(e.Length)} ({Milliseconds(e.Took)})");
                 break;
             case TraceEventKind.IcmpError:
-                line.Append($"{Arrow(e)}ICMP error: {TraceNames.IcmpError(e.Source.Address.IsIpv4 ? IpProtocol.Icmp : IpProtocol.Icmpv6, e.IcmpType, e.IcmpCode)}");
+                line.Append($"{Arrow(e)}ICMP error: {TraceNames.IcmpError(e)}");
                 break;
         }
 
@@ -160,7 +162,8 @@ internal static class TraceText
                 line.Append($"{TraceNames.Outcome(e.Error)} after {Milliseconds(e.Took)}");
                 break;
             case TcpProxyEventKind.Denied:
-                line.Append(e.Error == Errno.EACCES ? "not allowed: the address may not be reached from here" : "nothing is there to connect to");
+                line.Append(
+                    e.Error == Errno.EACCES ? "not allowed: the address may not be reached from here" : "nothing is there to connect to");
                 break;
             case TcpProxyEventKind.Ended:
                 line.Append("the server has closed: it sends no more");

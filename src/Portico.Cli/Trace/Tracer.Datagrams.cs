@@ -86,7 +86,7 @@ internal sealed partial class Tracer
     private void OnIcmpError(in TracedPacket message)
     {
         if (!TracedPacket.TryReadQuoted(message.Payload, out TracedPacket quoted)
-            || !_connections.TryGetValue(new TraceKey(quoted.Protocol, quoted.Source, quoted.Destination), out TracedConnection? connection))
+            || Find(new TraceKey(quoted.Protocol, quoted.Source, quoted.Destination)) is not { } connection)
         {
             return;
         }
@@ -94,7 +94,7 @@ internal sealed partial class Tracer
         TraceEvent error = New(TraceEventKind.IcmpError, connection);
         error.IcmpType = message.IcmpType;
         error.IcmpCode = message.IcmpCode;
-        error.Source = message.Source;
+        error.Protocol = message.Protocol;
         _queue.Add(error);
     }
 }

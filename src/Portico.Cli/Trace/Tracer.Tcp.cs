@@ -11,7 +11,7 @@ internal sealed partial class Tracer
 
     private TracedConnection OnSegment(in TraceKey key, in TracedPacket segment, bool fromCommand)
     {
-        if ((segment.Flags & (TcpFlags.Syn | TcpFlags.Ack)) == TcpFlags.Syn && _connections.TryGetValue(key, out TracedConnection? old) && old.IsOver)
+        if ((segment.Flags & (TcpFlags.Syn | TcpFlags.Ack)) == TcpFlags.Syn && Find(key) is { IsOver: true })
         {
             // The port is used again.
             Forget(key);
@@ -93,8 +93,7 @@ internal sealed partial class Tracer
         }
     }
 
-    private TracedConnection? Find(in TcpFlow flow) =>
-        _connections.GetValueOrDefault(new TraceKey(IpProtocol.Tcp, flow.Remote, flow.Local));
+    private TracedConnection? Find(in TcpFlow flow) => Find(new TraceKey(IpProtocol.Tcp, flow.Remote, flow.Local));
 
     public void OnStateChange(in TcpStateChange change)
     {
@@ -163,7 +162,7 @@ internal sealed partial class Tracer
 
     public void OnProxyEvent(in TcpProxyEvent what)
     {
-        if (!_connections.TryGetValue(new TraceKey(IpProtocol.Tcp, what.Source, what.Destination), out TracedConnection? connection))
+        if (Find(new TraceKey(IpProtocol.Tcp, what.Source, what.Destination)) is not { } connection)
         {
             return;
         }

@@ -104,6 +104,8 @@ internal sealed partial class Tracer : ITcpObserver, ITcpProxyObserver
         return connection;
     }
 
+    private TracedConnection? Find(in TraceKey key) => _connections.GetValueOrDefault(key);
+
     private void Forget(in TraceKey key)
     {
         if (_connections.Remove(key, out TracedConnection? forgotten))

@@ -46,7 +46,7 @@ public enum PacketNotes
     /// <summary>TCP sends these bytes again because an ACK in fast recovery ends at them (RFC 6582 3.2), without SACK.</summary>
     PartialAcknowledgment = 2048,
 
-    /// <summary>TCP sends these bytes again in smaller segments because the path takes less than was thought (RFC 1191, RFC 8201).</summary>
+    /// <summary>TCP sends these bytes again in smaller segments: the path takes less than was thought (RFC 1191, RFC 8201).</summary>
     PathMtuReduction = 4096,
 
     /// <summary>Dropped by an impairment because one of its ends is cut off.</summary>
