@@ -212,7 +212,7 @@ internal sealed class NameOptions
             return line;
         }
 
-        string[] sources = [.. words[1..].Where(w => !w.Contains('[', StringComparison.Ordinal) && !w.Contains(']', StringComparison.Ordinal))];
+        string[] sources = [.. words[1..].Where(w => w.AsSpan().IndexOfAny('[', ']') < 0)];
         if (sources.All(s => s is "files" or "dns" or "myhostname"))
         {
             return line;

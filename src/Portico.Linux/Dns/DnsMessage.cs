@@ -45,7 +45,8 @@ internal static class DnsMessage
 
     public static byte ResponseCode(ReadOnlySpan<byte> message) => (byte)(message[3] & 15);
 
-    public static int Count(ReadOnlySpan<byte> message, int section) => BinaryPrimitives.ReadUInt16BigEndian(message[(4 + (section * 2))..]);
+    public static int Count(ReadOnlySpan<byte> message, int section) =>
+        BinaryPrimitives.ReadUInt16BigEndian(message[(4 + (section * 2))..]);
 
     /// <summary>Reads the only question of a message into <paramref name="name"/>; false where it has none, or several.</summary>
     public static bool TryReadQuestion(ReadOnlySpan<byte> message, Span<byte> name, out DnsQuestion question)

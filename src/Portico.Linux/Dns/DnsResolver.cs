@@ -38,7 +38,8 @@ public readonly record struct DnsResolver(Endpoint Endpoint, uint Scope)
         if (percent >= 0)
         {
             string zone = address[(percent + 1)..];
-            scope = uint.TryParse(zone, NumberStyles.None, CultureInfo.InvariantCulture, out uint index) ? index : LibC.InterfaceIndex(zone);
+            bool isNumber = uint.TryParse(zone, NumberStyles.None, CultureInfo.InvariantCulture, out uint index);
+            scope = isNumber ? index : LibC.InterfaceIndex(zone);
             address = address[..percent];
         }
 

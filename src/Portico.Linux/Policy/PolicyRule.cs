@@ -29,7 +29,8 @@ public sealed class PolicyRule
     private readonly int _firstPort;
     private readonly int _lastPort;
 
-    internal PolicyRule(string text, bool isAllow, PolicyTarget target, IpPrefix prefix, byte[] name, IpProtocol? protocol, int first, int last)
+    internal PolicyRule(
+        string text, bool isAllow, PolicyTarget target, IpPrefix prefix, byte[] name, IpProtocol? protocol, int first, int last)
     {
         Text = text;
         IsAllow = isAllow;

@@ -102,7 +102,7 @@ internal static class PolicyRuleParser
         }
 
         // 10.0.0 and 10.0.0.256 would be names; nobody means that.
-        string lastLabel = text[(text.LastIndexOf('.') + 1)..];
+        string lastLabel = text.TrimEnd('.')[(text.TrimEnd('.').LastIndexOf('.') + 1)..];
         if (text.Contains(':', StringComparison.Ordinal) || text.Contains('/', StringComparison.Ordinal) || text.StartsWith('[')
             || lastLabel.All(char.IsAsciiDigit))
         {

@@ -18,10 +18,11 @@ public sealed class TestNameServer : IDisposable
     private readonly List<(string Name, ushort Type, byte[] Data, uint TimeToLive)> _records = [];
     private readonly List<(string Name, bool IsTcp)> _queries = [];
 
-    public TestNameServer(HostNamespace host, IpAddress? address = null)
+    public TestNameServer(HostNamespace host, IpAddress? address = null, int port = 0)
     {
         IpAddress own = address ?? HostNamespace.Ipv4;
-        _udp = host.BindUdp(own, out int port);
+        _udp = host.BindUdp(own, port);
+        port = ((IPEndPoint)_udp.LocalEndPoint!).Port;
         _tcp = host.Listen(own, port);
         Address = own.IsIpv4 ? $"{own}:{port}" : $"[{own}]:{port}";
         new Thread(ServeUdp) { IsBackground = true }.Start();

@@ -16,7 +16,10 @@ internal sealed class Watchers : IDisposable
     {
         Socket first = host.Listen(IpAddress.AnyIpv4, out int port);
         Port = port;
-        _sockets = [first, host.Listen(IpAddress.AnyIpv6, port), host.BindUdp(IpAddress.AnyIpv4, port), host.BindUdp(IpAddress.AnyIpv6, port)];
+        _sockets =
+        [
+            first, host.Listen(IpAddress.AnyIpv6, port), host.BindUdp(IpAddress.AnyIpv4, port), host.BindUdp(IpAddress.AnyIpv6, port),
+        ];
     }
 
     public int Port { get; }
