@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Portico.Kernel;
 using Portico.Linux;
 using Portico.Net;
+using Process = System.Diagnostics.Process;
 
 namespace Portico.Interop.Tests.Kernel;
 
