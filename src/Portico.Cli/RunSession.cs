@@ -190,6 +190,12 @@ internal sealed class RunSession : IDisposable
     private void PrintStats(int exitStatus)
     {
         RunStats stats = new(new CounterReport(_sources).Counters, Stopwatch.GetElapsedTime(_started), exitStatus);
+        if (_options.Trace.Json)
+        {
+            Terminal.ErrorLine(stats.Json());
+            return;
+        }
+
         foreach (string line in stats.Lines())
         {
             Terminal.Error(line);

@@ -17,6 +17,13 @@ internal static class Terminal
     /// <summary>Writes out what <see cref="Output"/> still holds.</summary>
     public static void Flush() => s_output?.Flush();
 
+    /// <summary>One line on standard error, as it is.</summary>
+    public static void ErrorLine(byte[] line)
+    {
+        s_error.Write([.. line, (byte)'\n']);
+        s_error.Flush();
+    }
+
     /// <summary>One line, with the tool's name.</summary>
     public static void Error(string message)
     {
