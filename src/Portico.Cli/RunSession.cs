@@ -67,11 +67,13 @@ internal sealed class RunSession : IDisposable
             UdpProxy udp = new(_stack, _events, _policy, _counters, dns);
             PingProxy ping = new(_stack, _events, _policy, _counters);
             _trace?.Attach(_stack, _tcp);
+            SsVerb sockets = new(_driver, _stack, udp, ping, _namespace.ProcDirectory);
             _sources = new StatusSources
             {
                 Driver = _driver,
                 Stack = _stack,
                 CommandLine = options.CommandLine,
+                Sockets = sockets,
                 Proxy = _counters,
                 Link = _link,
                 Impairment = _impairment,
@@ -79,7 +81,7 @@ internal sealed class RunSession : IDisposable
             _status = new StatusServer(_sources);
             _link.Start(_events);
             _control.Add("ps", new PsVerb(_control.Name, options.CommandLine, _driver, _stack, _link).Answer);
-            _control.Add("ss", new SsVerb(_driver, _stack, udp, ping, _namespace.ProcDirectory).Answer);
+            _control.Add("ss", sockets.Answer);
         }
     }
 

@@ -12,7 +12,17 @@ internal sealed class SsVerb(StackDriver driver, NetworkStack stack, UdpProxy ud
 {
     private const int BatchMax = 256;
 
+    /// <summary>Takes a socket's JSON object; it is good until the next.</summary>
+    public delegate void Sink(ReadOnlySpan<byte> json);
+
     public int Answer(IReadOnlyList<string> arguments, ControlResponse response)
+    {
+        List(arguments, response.WriteLine);
+        return 0;
+    }
+
+    /// <summary>Lists the sockets.</summary>
+    public void List(IReadOnlyList<string> arguments, Sink sink)
     {
         foreach (string argument in arguments)
         {
@@ -26,23 +36,21 @@ internal sealed class SsVerb(StackDriver driver, NetworkStack stack, UdpProxy ud
         using SocketJson json = new();
         if (arguments.Contains("icmp"))
         {
-            WritePing(json, owners, response);
+            WritePing(json, owners, sink);
         }
 
         if (arguments.Contains("udp"))
         {
-            WriteUdp(json, owners, response);
+            WriteUdp(json, owners, sink);
         }
 
         if (arguments.Contains("tcp"))
         {
-            WriteTcp(json, owners, response);
+            WriteTcp(json, owners, sink);
         }
-
-        return 0;
     }
 
-    private void WriteTcp(SocketJson json, SocketOwners? owners, ControlResponse response)
+    private void WriteTcp(SocketJson json, SocketOwners? owners, Sink sink)
     {
         TcpSocketRecord[] batch = new TcpSocketRecord[BatchMax];
         TcpSocketCursor cursor = default;
@@ -59,12 +67,12 @@ internal sealed class SsVerb(StackDriver driver, NetworkStack stack, UdpProxy ud
                 // The program's socket is the other end: what is local there is remote here.
                 SocketOwner owner = default;
                 owners?.TryFindTcp(socket.Remote, socket.Local, out owner);
-                response.WriteLine(json.Write(socket, owner));
+                sink(json.Write(socket, owner));
             }
         }
     }
 
-    private void WriteUdp(SocketJson json, SocketOwners? owners, ControlResponse response)
+    private void WriteUdp(SocketJson json, SocketOwners? owners, Sink sink)
     {
         List<ProxyFlow> flows = [];
         using (driver.Enter())
@@ -76,7 +84,7 @@ internal sealed class SsVerb(StackDriver driver, NetworkStack stack, UdpProxy ud
         {
             SocketOwner owner = default;
             owners?.TryFindUdp(flow.Peer, flow.Local, out owner);
-            response.WriteLine(json.Write("udp", flow, owner));
+            sink(json.Write("udp", flow, owner));
         }
 
         UdpSocketRecord[] batch = new UdpSocketRecord[BatchMax];
@@ -96,12 +104,12 @@ internal sealed class SsVerb(StackDriver driver, NetworkStack stack, UdpProxy ud
 
             foreach (ref readonly UdpSocketRecord socket in batch.AsSpan(0, count))
             {
-                response.WriteLine(json.Write(socket));
+                sink(json.Write(socket));
             }
         }
     }
 
-    private void WritePing(SocketJson json, SocketOwners? owners, ControlResponse response)
+    private void WritePing(SocketJson json, SocketOwners? owners, Sink sink)
     {
         List<ProxyFlow> flows = [];
         using (driver.Enter())
@@ -113,7 +121,7 @@ internal sealed class SsVerb(StackDriver driver, NetworkStack stack, UdpProxy ud
         {
             SocketOwner owner = default;
             owners?.TryFindPing(flow.Peer, flow.Local, out owner);
-            response.WriteLine(json.Write(flow.Peer.Address.IsIpv4 ? "icmp" : "icmp6", flow, owner));
+            sink(json.Write(flow.Peer.Address.IsIpv4 ? "icmp" : "icmp6", flow, owner));
         }
     }
 }

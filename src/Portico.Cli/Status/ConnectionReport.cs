@@ -32,7 +32,7 @@ internal sealed class ConnectionReport
     {
         TcpInfo i = _info;
         yield return ("your connection", $"tcp {Caller} -> {Gateway}");
-        yield return ("state", i.State.ToString());
+        yield return ("state", TraceNames.State(i.State));
         yield return ("options agreed", Options());
         yield return ("segment size", Format($"{i.SndMss} bytes out, {i.RcvMss} bytes in; path MTU {i.PathMtu}"));
         yield return ("round trip",
@@ -42,7 +42,7 @@ internal sealed class ConnectionReport
         yield return ("congestion", Format($"{i.Congestion}: window {i.SndCwnd} segments, {slowStart}, {i.Unacked} unacknowledged"));
         yield return ("windows", Format($"{i.SndWnd} bytes out, {i.RcvWnd} bytes in"));
         yield return ("received", Format($"{i.BytesReceived} bytes in {i.SegsIn} segments"));
-        yield return ("sent", Format($"{i.BytesSent} bytes in {i.SegsOut} segments; {i.BytesRetrans} bytes of them again"));
+        yield return ("sent", Format($"{i.BytesSent} bytes in {i.SegsOut} segments; {i.BytesRetrans} bytes sent again"));
     }
 
     public string Text()
@@ -53,7 +53,7 @@ internal sealed class ConnectionReport
             text.Append(CultureInfo.InvariantCulture, $"{name,-17}{value}\n");
         }
 
-        text.Append("\nMore: /counters; as JSON: /connection.json, /counters.json\n");
+        text.Append("\nMore: /sockets, /counters; as JSON: /connection.json, /sockets.json, /counters.json\n");
         return text.ToString();
     }
 
@@ -67,7 +67,7 @@ internal sealed class ConnectionReport
             json.WriteString("protocol", "tcp");
             WriteEndpoint(json, "source", Caller);
             WriteEndpoint(json, "destination", Gateway);
-            json.WriteString("state", i.State.ToString());
+            json.WriteString("state", TraceNames.State(i.State));
             json.WriteStartObject("options");
             json.WriteBoolean("sack", i.Sack);
             json.WriteBoolean("timestamps", i.Timestamps);

@@ -7,6 +7,11 @@ namespace Portico.Cli;
 /// <summary>The page for a browser: one file, without scripts, that needs nothing from anywhere else.</summary>
 internal static class HtmlPage
 {
+    /// <summary>A longer table would keep a browser busy for no good.</summary>
+    private const int SocketRowsMax = 500;
+
+    private static readonly string[] s_columns = ["Protocol", "State", "Recv-Q", "Send-Q", "Here", "Peer", "Program"];
+
     private const string Style =
         """
         :root {
@@ -36,7 +41,7 @@ internal static class HtmlPage
         table { width: 100%; border-collapse: collapse; }
         th { padding: .25rem 1rem .25rem 0; color: var(--soft); font-weight: 500; text-align: left; white-space: nowrap; }
         td { padding: .25rem 1rem .25rem 0; border-top: 1px solid var(--line); white-space: nowrap; }
-        .number { text-align: right; }
+        .sockets :is(th, td):is(:nth-child(3), :nth-child(4)) { text-align: right; }
         .counters { columns: 19rem; column-gap: 2.5rem; }
         .counters dl { display: block; }
         .counters div { display: flex; justify-content: space-between; gap: 1rem; break-inside: avoid; }
@@ -49,7 +54,11 @@ internal static class HtmlPage
 
     /// <summary>Makes the page; with <paramref name="refreshSeconds"/> the browser asks for it again and again.</summary>
     public static string Render(
-        IReadOnlyList<string> commandLine, ConnectionReport connection, CounterReport counters, int? refreshSeconds)
+        IReadOnlyList<string> commandLine,
+        ConnectionReport connection,
+        SocketReport sockets,
+        CounterReport counters,
+        int? refreshSeconds)
     {
         StringBuilder page = new(16 * 1024);
         page.Append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -65,12 +74,14 @@ internal static class HtmlPage
         page.Append("<p>A TCP/IP stack in user space is the whole network of <code>");
         page.Append(Encode(string.Join(' ', commandLine))).Append("</code>, and answers here itself.</p>\n</header>\n<main>\n");
         AppendConnection(page, connection);
+        AppendSockets(page, sockets);
         AppendCounters(page, counters);
         page.Append("</main>\n<footer>\n<p>");
         page.Append(refreshSeconds == null
             ? "<a href=\"/?refresh=2\">Refresh every two seconds</a>"
             : "<a href=\"/\">Stop refreshing</a>");
-        page.Append(" · as JSON: <a href=\"/connection.json\">connection</a>, <a href=\"/counters.json\">counters</a></p>\n");
+        page.Append(" · as JSON: <a href=\"/connection.json\">connection</a>, ");
+        page.Append("<a href=\"/sockets.json\">sockets</a>, <a href=\"/counters.json\">counters</a></p>\n");
         page.Append("</footer>\n</body>\n</html>\n");
         return page.ToString();
     }
@@ -86,6 +97,41 @@ internal static class HtmlPage
         }
 
         page.Append("</dl>\n</section>\n");
+    }
+
+    private static void AppendSockets(StringBuilder page, SocketReport sockets)
+    {
+        List<string[]> rows = [];
+        int count = sockets.Rows(SocketRowsMax, rows);
+        page.Append("<section aria-labelledby=\"sockets\">\n<h2 id=\"sockets\">Sockets</h2>\n");
+
+        // A region that scrolls must be reachable by the keyboard.
+        page.Append("<div class=\"scroll\" role=\"region\" aria-labelledby=\"sockets\" tabindex=\"0\">\n");
+        page.Append("<table class=\"sockets\">\n<thead><tr>");
+        foreach (string title in s_columns)
+        {
+            page.Append("<th scope=\"col\">").Append(title).Append("</th>");
+        }
+
+        page.Append("</tr></thead>\n<tbody>\n");
+        foreach (string[] row in rows)
+        {
+            page.Append("<tr>");
+            foreach (string cell in row)
+            {
+                page.Append("<td>").Append(Encode(cell)).Append("</td>");
+            }
+
+            page.Append("</tr>\n");
+        }
+
+        page.Append("</tbody>\n</table>\n</div>\n");
+        if (count > rows.Count)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"<p>and {count - rows.Count} more: <a href=\"/sockets\">all of them</a></p>\n");
+        }
+
+        page.Append("</section>\n");
     }
 
     private static void AppendCounters(StringBuilder page, CounterReport counters)

@@ -8,7 +8,7 @@ using Portico.AspNetCore;
 namespace Portico.Cli;
 
 /// <summary>
-/// The resources of <c>portico.internal</c>: the connection and the counters, each as text for a terminal and as JSON,
+/// The resources of <c>portico.internal</c>: the connection, the sockets and the counters, each as text for a terminal and as JSON,
 /// and all of it as a page for a browser.
 /// </summary>
 internal sealed class StatusApplication(StatusSources sources) : IHttpApplication<HttpContext>
@@ -50,14 +50,20 @@ internal sealed class StatusApplication(StatusSources sources) : IHttpApplicatio
         string path = context.Request.Path.Value ?? "/";
         bool isJson = path.EndsWith(".json", StringComparison.Ordinal);
         string name = isJson ? path[..^5] : path is "/index.html" ? "/" : path;
-        if (name is not ("/" or "/connection" or "/counters") || (isJson && name == "/"))
+        if (name is not ("/" or "/connection" or "/sockets" or "/counters") || (isJson && name == "/"))
         {
             context.Response.StatusCode = StatusCodes.Status404NotFound;
-            return Text("not found; there are /, /connection and /counters, and each of them with .json\n");
+            return Text("not found; there are /, /connection, /sockets and /counters, and each of them with .json\n");
         }
 
         context.Response.Headers.Vary = "Accept";
         Form form = isJson ? Form.Json : Preferred(context.Request.GetTypedHeaders().Accept, name == "/");
+        if (name == "/sockets")
+        {
+            SocketReport sockets = new(sources);
+            return form == Form.Json ? Json(sockets.Json()) : Text(sockets.Text());
+        }
+
         if (name == "/counters")
         {
             CounterReport counters = new(sources);
@@ -73,7 +79,7 @@ internal sealed class StatusApplication(StatusSources sources) : IHttpApplicatio
         // Nothing on the page comes from elsewhere, and what a name on it looks like cannot bring anything in.
         context.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
         int? refresh = int.TryParse(context.Request.Query["refresh"], out int seconds) ? Math.Clamp(seconds, 1, 3600) : null;
-        string page = HtmlPage.Render(sources.CommandLine, connection, new CounterReport(sources), refresh);
+        string page = HtmlPage.Render(sources.CommandLine, connection, new SocketReport(sources), new CounterReport(sources), refresh);
         return ("text/html; charset=utf-8", Encoding.UTF8.GetBytes(page));
     }
 

@@ -13,6 +13,9 @@ internal sealed class StatusSources
 
     public required IReadOnlyList<string> CommandLine { get; init; }
 
+    /// <summary>Lists the run's sockets.</summary>
+    public required SsVerb Sockets { get; init; }
+
     public required MibTable<ProxyCounter> Proxy { get; init; }
 
     public required TunLink Link { get; init; }

@@ -260,7 +260,7 @@ public sealed class EscapeTests : IDisposable
             """;
         string output = Run(
             false, [], ["sh", "-c", "python3 -c \"$1\" && curl -sS -m 20 http://portico.internal/", "sh", script]).Succeeded();
-        Assert.Contains("Established", output, StringComparison.Ordinal);
+        Assert.Contains("ESTABLISHED", output, StringComparison.Ordinal);
         host.SawNothing();
     }
 

@@ -24,7 +24,7 @@ public sealed class RunTests : IDisposable
     public void The_gateway_tells_a_caller_about_its_own_connection()
     {
         string text = _host.Portico("run", "--", "curl", "-sS", "-m", "20", "http://portico.internal/").Succeeded();
-        Assert.Contains("state            Established", text, StringComparison.Ordinal);
+        Assert.Contains("state            ESTABLISHED", text, StringComparison.Ordinal);
         Assert.Contains("timestamps", text, StringComparison.Ordinal);
 
         string json = _host.RunShell(
@@ -33,7 +33,7 @@ public sealed class RunTests : IDisposable
         Assert.Equal("10.0.2.100", root.GetProperty("source").GetProperty("address").GetString());
         Assert.Equal(40000, root.GetProperty("source").GetProperty("port").GetInt32());
         Assert.Equal(80, root.GetProperty("destination").GetProperty("port").GetInt32());
-        Assert.Equal("Established", root.GetProperty("state").GetString());
+        Assert.Equal("ESTABLISHED", root.GetProperty("state").GetString());
         Assert.True(root.GetProperty("options").GetProperty("sack").GetBoolean());
     }
 
@@ -366,7 +366,7 @@ public sealed class RunTests : IDisposable
             output.Split("min/avg/max/mdev = ")[1].Split('/')[0], System.Globalization.CultureInfo.InvariantCulture);
         Assert.True(least >= 60, output);
         Assert.Contains(
-            "Established",
+            "ESTABLISHED",
             _host.RunShell("curl -sS -m 50 http://portico.internal/", "--loss", "10%", "--seed", "7").Succeeded(),
             StringComparison.Ordinal);
     }
