@@ -87,9 +87,8 @@ public sealed class PorticoKernel : IDisposable
     /// </summary>
     internal Errno Open(Process opener, KernelFile file, OpenFlags flags, out OpenFileDescription? description)
     {
-        if (Counters[KernelCounter.OpenFiles] >= Settings.file_max && !opener.IsPrivileged)
+        if (!HasRoom(opener))
         {
-            Counters[KernelCounter.SystemFileLimit]++;
             description = null;
             return Errno.ENFILE;
         }
@@ -98,6 +97,14 @@ public sealed class PorticoKernel : IDisposable
         description = new OpenFileDescription(this, file, flags);
         file.OnOpened(description);
         return Errno.None;
+    }
+
+    /// <summary>Whether one more description is allowed; counts where it is not.</summary>
+    internal bool HasRoom(Process opener)
+    {
+        bool hasRoom = Counters[KernelCounter.OpenFiles] < Settings.file_max || opener.IsPrivileged;
+        Counters[KernelCounter.SystemFileLimit] += hasRoom ? 0 : 1;
+        return hasRoom;
     }
 
     internal void OnReleased() => Counters[KernelCounter.OpenFiles]--;

@@ -176,7 +176,7 @@ public sealed partial class IpLayer
     }
 
     /// <summary>Whether the address is one of the stack's own (or loopback, or any address where an interface accepts all).</summary>
-    internal bool IsLocalAddress(in IpAddress address) =>
+    public bool IsLocalAddress(in IpAddress address) =>
         IsOwnUnicast(address) || (_acceptsAnyCount > 0 && !address.IsMulticast && !address.IsLimitedBroadcast);
 
     /// <summary>Whether the address is the stack's own: assigned and usable, or loopback.</summary>

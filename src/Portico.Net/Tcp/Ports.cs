@@ -17,11 +17,24 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
-    /// <summary>Gives a connection that is about to open its local port. Errors: EADDRINUSE, EADDRNOTAVAIL.</summary>
-    private Errno AssignPort(Tcb* c)
+    /// <summary>
+    /// Gives a connection that is about to open its local port, which its socket may hold already. Errors: EADDRINUSE, EADDRNOTAVAIL.
+    /// </summary>
+    private Errno AssignPort(Tcb* c, bool isBound)
     {
         Endpoint remote = new(c->RemoteAddress, c->RemotePort);
         FlowIsFree isFree = new(this, c->LocalAddress, remote);
+        if (isBound)
+        {
+            if (!isFree.IsFree(c->LocalPort))
+            {
+                return Errno.EADDRNOTAVAIL;
+            }
+
+            BindConnectionPort(c);
+            return Errno.None;
+        }
+
         if (c->LocalPort != 0)
         {
             PortBindRequest request = new() { Address = c->LocalAddress, Port = c->LocalPort, InterfaceIndex = c->BoundInterface };

@@ -66,7 +66,7 @@ public sealed unsafe partial class TcpLayer
         c->RemotePort = request.Remote.Port;
         c->BoundInterface = (ushort)request.InterfaceIndex;
         c->Route = route;
-        error = AssignPort(c);
+        error = AssignPort(c, request.Binding.IsBound);
         if (error != Errno.None)
         {
             _sendSegments.Return(syn->Index);
@@ -119,13 +119,13 @@ public sealed unsafe partial class TcpLayer
 
     private void SetSendBuffer(Tcb* c, int bytes)
     {
-        c->SndBuf = Math.Max(Math.Min(bytes, Settings.wmem_max) * 2, 4608);
+        c->SndBuf = SendBufferBytes(bytes);
         c->Flags |= TcbFlags.SendBufferLocked;
     }
 
     private void SetReceiveBuffer(Tcb* c, int bytes)
     {
-        c->RcvBuf = Math.Max(Math.Min(bytes, Settings.rmem_max) * 2, 2304);
+        c->RcvBuf = ReceiveBufferBytes(bytes);
         c->Flags |= TcbFlags.ReceiveBufferLocked;
     }
 
@@ -171,17 +171,7 @@ public sealed unsafe partial class TcpLayer
             return Errno.EADDRNOTAVAIL;
         }
 
-        PortBindRequest bind = new()
-        {
-            Address = request.Local.Address,
-            Port = request.Local.Port,
-            ReuseAddress = request.ReuseAddress,
-            ReusePort = request.ReusePort,
-            Ipv6Only = request.Ipv6Only,
-            InterfaceIndex = request.InterfaceIndex,
-            IsListening = true,
-        };
-        Errno error = _ports.Bind(bind, out PortBinding binding);
+        Errno error = TakeListeningPort(request, out PortBinding binding);
         if (error != Errno.None)
         {
             return error;
@@ -200,7 +190,7 @@ public sealed unsafe partial class TcpLayer
             Generation = ++_listenerGeneration,
             Request = request,
             Binding = binding,
-            Backlog = Math.Min(request.Backlog < 0 ? int.MaxValue : request.Backlog, Settings.somaxconn),
+            Backlog = EffectiveBacklog(request.Backlog),
             Owner = owner == null ? 0 : _engine.RegisterOwner(owner),
         };
         added.Request.Local = new Endpoint(request.Local.Address, binding.Port);
@@ -209,6 +199,27 @@ public sealed unsafe partial class TcpLayer
         _listeners[slot] = added;
         listener = new TcpListenerHandle(added.Index, added.Generation);
         return Errno.None;
+    }
+
+    private Errno TakeListeningPort(in TcpListenRequest request, out PortBinding binding)
+    {
+        if (request.Binding.IsBound)
+        {
+            binding = request.Binding.Taken;
+            return _ports.SetListening(binding, true);
+        }
+
+        PortBindRequest bind = new()
+        {
+            Address = request.Local.Address,
+            Port = request.Local.Port,
+            ReuseAddress = request.ReuseAddress,
+            ReusePort = request.ReusePort,
+            Ipv6Only = request.Ipv6Only,
+            InterfaceIndex = request.InterfaceIndex,
+            IsListening = true,
+        };
+        return _ports.Bind(bind, out binding);
     }
 
     /// <summary>Where the listener is bound; the port is the one chosen if 0 was asked for.</summary>
@@ -293,7 +304,15 @@ public sealed unsafe partial class TcpLayer
         }
 
         _listeners[(int)closed.Index] = null;
-        _ports.Release(closed.Binding);
+        if (closed.Request.Binding.IsBound)
+        {
+            _ports.SetListening(closed.Binding, false);
+        }
+        else
+        {
+            _ports.Release(closed.Binding);
+        }
+
         if (closed.Owner != 0)
         {
             _engine.UnregisterOwner(closed.Owner);

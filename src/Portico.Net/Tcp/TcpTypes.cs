@@ -114,6 +114,9 @@ public struct TcpOpenRequest
     /// <summary>The other end.</summary>
     public Endpoint Remote;
 
+    /// <summary>The local end where bind has taken it already; it stays the caller's.</summary>
+    public TcpBinding Binding;
+
     /// <summary>SO_BINDTODEVICE: index of the only interface to use; 0 for any.</summary>
     public int InterfaceIndex;
 
@@ -129,6 +132,9 @@ public struct TcpListenRequest
 {
     /// <summary>Where; the unspecified address means every address (:: also IPv4, unless <see cref="Ipv6Only"/>).</summary>
     public Endpoint Local;
+
+    /// <summary>The local end where bind has taken it already; it stays the caller's.</summary>
+    public TcpBinding Binding;
 
     /// <summary>listen(2)'s backlog; capped by net.core.somaxconn.</summary>
     public int Backlog;

@@ -1,0 +1,262 @@
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>A UDP socket (udp(7)).</summary>
+internal sealed class InetDatagramSocket : SocketFile
+{
+    private const int IPV6_V6ONLY = 26;
+    private readonly UdpHandle _handle;
+    private bool _isBound;
+    private bool _isConnected;
+    private bool _isIpv6Only;
+
+    private InetDatagramSocket(StackDriver driver, NetworkStack stack, AddressFamily family, out Errno error)
+        : base(driver, stack, family, SocketType.SOCK_DGRAM, (int)SocketLevel.IPPROTO_UDP)
+    {
+        UdpOpenRequest request = new() { IsIpv6 = family == AddressFamily.AF_INET6 };
+        error = stack.Udp.Open(request, this, out _handle);
+    }
+
+    private UdpLayer Udp => Stack.Udp;
+
+    /// <summary>Errors: ENFILE.</summary>
+    public static Errno Make(StackDriver driver, NetworkStack stack, AddressFamily family, out SocketFile? made)
+    {
+        InetDatagramSocket socket = new(driver, stack, family, out Errno error);
+        made = error == Errno.None ? socket : null;
+        return error;
+    }
+
+    public override SocketEvents Poll()
+    {
+        SocketEvents events = WithNormal(Udp.Poll(_handle));
+        return (events & SocketEvents.Writable) != 0 ? events | SocketEvents.WriteBand : events;
+    }
+
+    public override Errno Bind(Process process, ReadOnlySpan<byte> address)
+    {
+        Errno error = InetAddress.ForBind(Family, _isIpv6Only, address, out Endpoint local);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        if (local.Port is > 0 and < 1024 && !process.IsPrivileged)
+        {
+            return IsOwn(local.Address) ? Errno.EACCES : Errno.EADDRNOTAVAIL;
+        }
+
+        error = Udp.Bind(_handle, local);
+        _isBound |= error == Errno.None;
+        return error;
+    }
+
+    public override Errno Connect(ReadOnlySpan<byte> address)
+    {
+        if (address.Length < sizeof(ushort))
+        {
+            return Errno.EINVAL;
+        }
+
+        if (SocketAddress.Family(address) == AddressFamily.AF_UNSPEC)
+        {
+            _isConnected = false;
+            return Udp.Disconnect(_handle);
+        }
+
+        Errno error = InetAddress.ForPeer(Family, _isIpv6Only, address, out Endpoint remote);
+        if (error == Errno.None)
+        {
+            error = Udp.Connect(_handle, remote);
+        }
+
+        _isConnected |= error == Errno.None;
+        _isBound |= error == Errno.None;
+        return error;
+    }
+
+    public override Errno GetName(bool ofPeer, Span<byte> address, out int length)
+    {
+        Udp.GetEndpoints(_handle, out Endpoint local, out Endpoint remote);
+        length = 0;
+        if (ofPeer && (!_isConnected || remote.Port == 0))
+        {
+            return Errno.ENOTCONN;
+        }
+
+        length = SocketAddress.Write(address, Family, ofPeer ? remote : local);
+        return Errno.None;
+    }
+
+    public override Errno Shutdown(ShutdownHow how)
+    {
+        Errno error = Udp.Shutdown(_handle, how != ShutdownHow.SHUT_WR, how != ShutdownHow.SHUT_RD);
+        return error;
+    }
+
+    public override Errno Send(ref IoCursor source, ref SocketMessage message, out long count)
+    {
+        count = 0;
+        if ((message.Flags & MessageFlags.MSG_OOB) != 0)
+        {
+            return Errno.EOPNOTSUPP;
+        }
+
+        if (source.Remaining > 65_535)
+        {
+            return Errno.EMSGSIZE;
+        }
+
+        Endpoint destination = default;
+        if (!message.Address.IsEmpty)
+        {
+            Errno error = InetAddress.ForPeer(Family, _isIpv6Only, message.Address, out destination);
+            if (error != Errno.None)
+            {
+                return error;
+            }
+        }
+
+        int length = (int)source.Remaining;
+        ReadOnlySpan<byte> data = source.Next();
+        byte[]? gathered = null;
+        if (data.Length < length)
+        {
+            gathered = System.Buffers.ArrayPool<byte>.Shared.Rent(length);
+            source.Read(gathered.AsSpan(0, length));
+            data = gathered.AsSpan(0, length);
+        }
+
+        Errno sent = message.Address.IsEmpty ? Udp.Send(_handle, data) : Udp.SendTo(_handle, data, destination);
+        if (gathered != null)
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(gathered);
+        }
+
+        count = sent == Errno.None ? length : 0;
+        return sent;
+    }
+
+    public override Errno Receive(ref IoCursor destination, ref SocketMessage message, out long count)
+    {
+        UdpReceiveFlags flags = (message.Flags & MessageFlags.MSG_PEEK) != 0 ? UdpReceiveFlags.Peek : UdpReceiveFlags.None;
+        count = 0;
+        Span<byte> piece = destination.Next();
+        byte[]? gathered = null;
+        if (piece.Length < destination.Remaining)
+        {
+            gathered = System.Buffers.ArrayPool<byte>.Shared.Rent(65_535);
+            piece = gathered.AsSpan(0, (int)Math.Min(65_535, destination.Remaining));
+        }
+
+        Errno error = Udp.Receive(_handle, piece, flags, out UdpReceiveInfo info, out int received);
+        if (error == Errno.None)
+        {
+            if (gathered != null)
+            {
+                destination.Write(piece[..received]);
+            }
+            else
+            {
+                destination.Skip(received);
+            }
+
+            bool isTruncated = received < info.TotalLength;
+            message.ReturnedFlags |= isTruncated ? MessageFlags.MSG_TRUNC : MessageFlags.None;
+            count = isTruncated && (message.Flags & MessageFlags.MSG_TRUNC) != 0 ? info.TotalLength : received;
+            message.AddressLength = message.Address.IsEmpty || info.Source.Port == 0 ? 0 : SocketAddress.Write(message.Address, Family, info.Source);
+        }
+
+        if (gathered != null)
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(gathered);
+        }
+
+        return error;
+    }
+
+    internal override Errno Ioctl(OpenFileDescription description, IoctlRequest request, Span<byte> argument)
+    {
+        if (request == IoctlRequest.FIONREAD)
+        {
+            Span<byte> none = [];
+            Errno error = Udp.Receive(_handle, none, UdpReceiveFlags.Peek, out UdpReceiveInfo info, out _);
+            return MemoryMarshal.TryWrite(argument, error == Errno.None ? info.TotalLength : 0) ? Errno.None : Errno.EFAULT;
+        }
+
+        if (request == IoctlRequest.SIOCOUTQ)
+        {
+            // A datagram is on its way when the call returns.
+            return MemoryMarshal.TryWrite(argument, 0) ? Errno.None : Errno.EFAULT;
+        }
+
+        return InterfaceRequests.Answer(Stack, request, argument);
+    }
+
+    internal override void OnReleased(OpenFileDescription description) => Udp.Close(_handle);
+
+    protected override Errno GetInteger(int level, int option, out int value)
+    {
+        if (level == (int)SocketLevel.SOL_SOCKET && option == (int)SocketOption.SO_ERROR)
+        {
+            value = (int)Udp.TakeError(_handle);
+            return Errno.None;
+        }
+
+        return TryTranslate(level, option, out UdpOption known)
+            ? Udp.GetOption(_handle, known, out value)
+            : base.GetInteger(level, option, out value);
+    }
+
+    protected override Errno SetInteger(Process process, int level, int option, int value, ReadOnlySpan<byte> bytes)
+    {
+        if (!TryTranslate(level, option, out UdpOption known))
+        {
+            return Errno.ENOPROTOOPT;
+        }
+
+        if (known == UdpOption.IPV6_V6ONLY && _isBound)
+        {
+            return Errno.EINVAL;
+        }
+
+        Errno error = Udp.SetOption(_handle, known, value);
+        _isIpv6Only = known == UdpOption.IPV6_V6ONLY && error == Errno.None ? value != 0 : _isIpv6Only;
+        return error;
+    }
+
+    private bool TryTranslate(int level, int option, out UdpOption known)
+    {
+        UdpOption? found = (level, option) switch
+        {
+            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_BROADCAST) => UdpOption.SO_BROADCAST,
+            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_REUSEADDR) => UdpOption.SO_REUSEADDR,
+            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_REUSEPORT) => UdpOption.SO_REUSEPORT,
+            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_RCVBUF) => UdpOption.SO_RCVBUF,
+            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_SNDBUF) => UdpOption.SO_SNDBUF,
+            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_NO_CHECK) => UdpOption.SO_NO_CHECK,
+            ((int)SocketLevel.IPPROTO_IP, 1) => UdpOption.IP_TOS,
+            ((int)SocketLevel.IPPROTO_IP, 2) => UdpOption.IP_TTL,
+            ((int)SocketLevel.IPPROTO_IP, 10) => UdpOption.IP_MTU_DISCOVER,
+            ((int)SocketLevel.IPPROTO_IP, 11) => UdpOption.IP_RECVERR,
+            ((int)SocketLevel.IPPROTO_IP, 14) => UdpOption.IP_MTU,
+            ((int)SocketLevel.IPPROTO_IP, 33) => UdpOption.IP_MULTICAST_TTL,
+            ((int)SocketLevel.IPPROTO_IP, 34) => UdpOption.IP_MULTICAST_LOOP,
+            ((int)SocketLevel.IPPROTO_IP, 49) => UdpOption.IP_MULTICAST_ALL,
+            ((int)SocketLevel.IPPROTO_IPV6, 16) => UdpOption.IPV6_UNICAST_HOPS,
+            ((int)SocketLevel.IPPROTO_IPV6, 18) => UdpOption.IPV6_MULTICAST_HOPS,
+            ((int)SocketLevel.IPPROTO_IPV6, 19) => UdpOption.IPV6_MULTICAST_LOOP,
+            ((int)SocketLevel.IPPROTO_IPV6, 23) => UdpOption.IPV6_MTU_DISCOVER,
+            ((int)SocketLevel.IPPROTO_IPV6, 25) => UdpOption.IPV6_RECVERR,
+            ((int)SocketLevel.IPPROTO_IPV6, IPV6_V6ONLY) => UdpOption.IPV6_V6ONLY,
+            ((int)SocketLevel.IPPROTO_IPV6, 67) => UdpOption.IPV6_TCLASS,
+            _ => null,
+        };
+        known = found ?? default;
+        return found != null && (level != (int)SocketLevel.IPPROTO_IPV6 || Family == AddressFamily.AF_INET6);
+    }
+
+    private bool IsOwn(in IpAddress address) => address.IsUnspecified || address.IsMulticast || Stack.Ip.IsLocalAddress(address);
+}

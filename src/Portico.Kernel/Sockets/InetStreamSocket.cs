@@ -1,0 +1,433 @@
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>
+/// A TCP socket (tcp(7)): first nothing but options and perhaps a local end, then either a listener or one end of a connection of the
+/// engine.
+/// </summary>
+internal sealed partial class InetStreamSocket : SocketFile
+{
+    private enum Stage : byte
+    {
+        /// <summary>Neither: made, or bound, or a connect failed.</summary>
+        Idle,
+        Listening,
+        Connecting,
+
+        /// <summary>There is a connection of the engine, in whatever state.</summary>
+        Connected,
+    }
+
+    private Stage _stage;
+
+    /// <summary>SHUT_RD and SHUT_WR as bits, for a socket without a connection.</summary>
+    private byte _shutdown;
+    private TcpHandle _handle;
+    private TcpListenerHandle _listener;
+    private TcpBinding _binding;
+    private IpAddress _bound;
+
+    /// <summary>The socket that the next accepted connection gets; made ahead, so that the connection has its owner from the start.</summary>
+    private InetStreamSocket? _next;
+
+    public InetStreamSocket(StackDriver driver, NetworkStack stack, AddressFamily family)
+        : base(driver, stack, family, SocketType.SOCK_STREAM, (int)SocketLevel.IPPROTO_TCP) =>
+        _bound = family == AddressFamily.AF_INET ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6;
+
+    internal override bool WritesAll => true;
+
+    private TcpLayer Tcp => Stack.Tcp;
+
+    private bool HasConnection => _stage is Stage.Connecting or Stage.Connected;
+
+    public override SocketEvents Poll()
+    {
+        switch (_stage)
+        {
+            case Stage.Listening:
+                return WithNormal(Tcp.Poll(_listener));
+            case Stage.Idle:
+                SocketEvents events = SocketEvents.Writable | SocketEvents.WriteNormal | SocketEvents.HangUp;
+                return (_shutdown & 1) == 0 ? events : events | SocketEvents.Readable | SocketEvents.ReadNormal | SocketEvents.ReadHangUp;
+            default:
+                return WithNormal(Tcp.Poll(_handle));
+        }
+    }
+
+    public override Errno Bind(Process process, ReadOnlySpan<byte> address)
+    {
+        Errno error = InetAddress.ForBind(Family, _options?.Ipv6Only ?? false, address, out Endpoint local);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        if (!local.Address.IsUnspecified && (local.Address.IsMulticast || !Stack.Ip.IsLocalAddress(local.Address)))
+        {
+            return Errno.EADDRNOTAVAIL;
+        }
+
+        if (local.Port != 0 && local.Port < 1024 && !process.IsPrivileged)
+        {
+            return Errno.EACCES;
+        }
+
+        return _stage != Stage.Idle || _binding.IsBound ? Errno.EINVAL : TakePort(local);
+    }
+
+    public override Errno Connect(ReadOnlySpan<byte> address)
+    {
+        if (address.Length < sizeof(ushort))
+        {
+            return Errno.EINVAL;
+        }
+
+        if (SocketAddress.Family(address) == AddressFamily.AF_UNSPEC)
+        {
+            return Disconnect();
+        }
+
+        switch (_stage)
+        {
+            case Stage.Connecting:
+                Errno outcome = FinishConnect();
+                return outcome == Errno.EAGAIN ? Errno.EALREADY : outcome;
+            case Stage.Connected or Stage.Listening:
+                return Errno.EISCONN;
+        }
+
+        Errno error = InetAddress.ForPeer(Family, _options?.Ipv6Only ?? false, address, out Endpoint remote);
+        if (error == Errno.None)
+        {
+            error = Open(remote);
+        }
+
+        return error == Errno.None ? Errno.EINPROGRESS : error;
+    }
+
+    public override Errno FinishConnect()
+    {
+        if (_stage != Stage.Connecting)
+        {
+            return _stage == Stage.Connected ? Errno.None : Errno.ECONNABORTED;
+        }
+
+        SocketEvents events = Tcp.Poll(_handle);
+        if ((events & (SocketEvents.Error | SocketEvents.HangUp)) != 0)
+        {
+            Errno error = Tcp.TakeError(_handle);
+            GiveUpConnection();
+            return error == Errno.None ? Errno.ECONNABORTED : error;
+        }
+
+        if ((events & SocketEvents.Writable) == 0)
+        {
+            return Errno.EAGAIN;
+        }
+
+        _stage = Stage.Connected;
+        return Errno.None;
+    }
+
+    public override Errno Listen(int backlog)
+    {
+        if (_stage == Stage.Listening)
+        {
+            return Tcp.SetBacklog(_listener, backlog);
+        }
+
+        if (_stage != Stage.Idle)
+        {
+            return Errno.EINVAL;
+        }
+
+        Errno error = _binding.IsBound ? Errno.None : TakePort(new Endpoint(_bound, 0));
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        TcpListenRequest request = new()
+        {
+            Local = new Endpoint(_bound, _binding.Port),
+            Binding = _binding,
+            Backlog = backlog,
+            Ipv6Only = _options?.Ipv6Only ?? false,
+            ReuseAddress = _options?.ReuseAddress ?? false,
+            ReusePort = _options?.ReusePort ?? false,
+            InterfaceIndex = _options?.InterfaceIndex ?? 0,
+            SendBufferBytes = _options?.SendBufferBytes ?? 0,
+            ReceiveBufferBytes = _options?.ReceiveBufferBytes ?? 0,
+        };
+        error = Tcp.Listen(request, this, out _listener);
+        _stage = error == Errno.None ? Stage.Listening : Stage.Idle;
+        return error;
+    }
+
+    public override Errno CheckAccept() => _stage == Stage.Listening ? Errno.None : Errno.EINVAL;
+
+    public override Errno Accept(out SocketFile? accepted)
+    {
+        accepted = null;
+        if (_stage != Stage.Listening)
+        {
+            return Errno.EINVAL;
+        }
+
+        InetStreamSocket owner = _next ??= new InetStreamSocket(Driver, Stack, Family);
+        Errno error = Tcp.Accept(_listener, owner, out TcpHandle handle);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        _next = null;
+        owner._handle = handle;
+        owner._stage = Stage.Connected;
+        owner._options = _options?.Inherit();
+        owner.ApplyOptions();
+        accepted = owner;
+        return Errno.None;
+    }
+
+    public override Errno GetName(bool ofPeer, Span<byte> address, out int length)
+    {
+        Endpoint local = new(_bound, _binding.Port);
+        Endpoint remote = default;
+        if (HasConnection)
+        {
+            Tcp.GetEndpoints(_handle, out local, out remote);
+        }
+
+        length = 0;
+        if (ofPeer && !IsPeerKnown())
+        {
+            return Errno.ENOTCONN;
+        }
+
+        length = SocketAddress.Write(address, Family, ofPeer ? remote : local);
+        return Errno.None;
+    }
+
+    public override Errno Shutdown(ShutdownHow how)
+    {
+        switch (_stage)
+        {
+            case Stage.Idle:
+                // Remembered although it is an error, as in Linux.
+                _shutdown |= (byte)((int)how + 1);
+                return Errno.ENOTCONN;
+            case Stage.Listening:
+                if (how != ShutdownHow.SHUT_WR)
+                {
+                    StopListening();
+                    Waiters.NotifyAll(Driver);
+                }
+
+                return Errno.None;
+            case Stage.Connecting:
+                GiveUpConnection();
+                Waiters.NotifyAll(Driver);
+                return Errno.None;
+            default:
+                return Tcp.Shutdown(_handle, (TcpShutdown)how);
+        }
+    }
+
+    public override Errno Send(ref IoCursor source, ref SocketMessage message, out long count)
+    {
+        count = 0;
+        if (_stage == Stage.Connecting && FinishConnect() is var outcome && outcome is not (Errno.None or Errno.EAGAIN))
+        {
+            return outcome;
+        }
+
+        if (!HasConnection)
+        {
+            return Errno.EPIPE;
+        }
+
+        TcpSendFlags flags = (message.Flags & MessageFlags.MSG_OOB) != 0 ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
+        flags |= (message.Flags & MessageFlags.MSG_MORE) != 0 ? TcpSendFlags.More : TcpSendFlags.None;
+        do
+        {
+            Span<byte> piece = source.Next();
+            TcpSendFlags now = piece.Length < source.Remaining ? (flags & ~TcpSendFlags.OutOfBand) | TcpSendFlags.More : flags;
+            Errno error = Tcp.Send(_handle, piece, now, out int sent);
+            source.Skip(sent);
+            count += sent;
+            if (error != Errno.None)
+            {
+                return count > 0 ? Errno.None : error;
+            }
+
+            if (sent < piece.Length)
+            {
+                break;
+            }
+        }
+        while (source.Remaining > 0);
+        return Errno.None;
+    }
+
+    public override Errno Receive(ref IoCursor destination, ref SocketMessage message, out long count)
+    {
+        count = 0;
+        message.AddressLength = 0;
+        if (_stage == Stage.Connecting && FinishConnect() is var outcome && outcome is not (Errno.None or Errno.EAGAIN))
+        {
+            return outcome;
+        }
+
+        if (!HasConnection)
+        {
+            return _stage == Stage.Idle && (_shutdown & 1) != 0 ? Errno.None : Errno.ENOTCONN;
+        }
+
+        TcpReceiveFlags flags = (message.Flags & MessageFlags.MSG_PEEK) != 0 ? TcpReceiveFlags.Peek : TcpReceiveFlags.None;
+        if ((message.Flags & MessageFlags.MSG_OOB) != 0)
+        {
+            flags |= TcpReceiveFlags.OutOfBand;
+            message.ReturnedFlags |= MessageFlags.MSG_OOB;
+        }
+
+        while (true)
+        {
+            Span<byte> piece = destination.Next();
+            Errno error = Tcp.Receive(_handle, piece, flags, out int received);
+            destination.Skip(received);
+            count += received;
+            if (error != Errno.None || received < piece.Length || destination.Remaining == 0 || flags != TcpReceiveFlags.None)
+            {
+                return count > 0 ? Errno.None : error;
+            }
+        }
+    }
+
+    internal override Errno Ioctl(OpenFileDescription description, IoctlRequest request, Span<byte> argument)
+    {
+        if (request is not (IoctlRequest.FIONREAD or IoctlRequest.SIOCOUTQ or IoctlRequest.SIOCATMARK))
+        {
+            return InterfaceRequests.Answer(Stack, request, argument);
+        }
+
+        if (_stage == Stage.Listening && request != IoctlRequest.SIOCATMARK)
+        {
+            return Errno.EINVAL;
+        }
+
+        TcpInfo info = default;
+        bool atMark = false;
+        if (HasConnection)
+        {
+            Tcp.GetInfo(_handle, out info);
+            atMark = Tcp.IsAtMark(_handle);
+        }
+
+        int value = request switch
+        {
+            IoctlRequest.FIONREAD => (int)info.ReceiveQueueBytes,
+            IoctlRequest.SIOCOUTQ => (int)info.SendQueueBytes,
+            _ => atMark ? 1 : 0,
+        };
+        return MemoryMarshal.TryWrite(argument, value) ? Errno.None : Errno.EFAULT;
+    }
+
+    internal override void OnReleased(OpenFileDescription description)
+    {
+        if (_stage == Stage.Listening)
+        {
+            StopListening();
+        }
+        else if (HasConnection)
+        {
+            Tcp.Close(_handle);
+        }
+
+        if (_binding.IsBound)
+        {
+            Tcp.Release(_binding);
+            _binding = default;
+        }
+    }
+
+    private Errno TakePort(in Endpoint local)
+    {
+        TcpBindRequest request = new()
+        {
+            Local = local,
+            ReuseAddress = _options?.ReuseAddress ?? false,
+            ReusePort = _options?.ReusePort ?? false,
+            Ipv6Only = _options?.Ipv6Only ?? false,
+            InterfaceIndex = _options?.InterfaceIndex ?? 0,
+        };
+        Errno error = Tcp.Bind(request, out _binding);
+        if (error == Errno.None)
+        {
+            _bound = local.Address;
+        }
+
+        return error;
+    }
+
+    private Errno Open(in Endpoint remote)
+    {
+        TcpOpenRequest request = new()
+        {
+            Local = new Endpoint(_bound.IsUnspecified ? default : _bound, _binding.Port),
+            Remote = remote,
+            Binding = _binding,
+            InterfaceIndex = _options?.InterfaceIndex ?? 0,
+            SendBufferBytes = _options?.SendBufferBytes ?? 0,
+            ReceiveBufferBytes = _options?.ReceiveBufferBytes ?? 0,
+        };
+        Errno error = Tcp.Open(request, this, out _handle);
+        if (error == Errno.None)
+        {
+            _stage = Stage.Connecting;
+            ApplyOptions();
+        }
+
+        return error;
+    }
+
+    /// <summary>connect(2) with AF_UNSPEC: the socket is as it was before, and a connection is reset.</summary>
+    private Errno Disconnect()
+    {
+        if (_stage == Stage.Listening)
+        {
+            StopListening();
+        }
+        else if (HasConnection)
+        {
+            GiveUpConnection();
+        }
+
+        _shutdown = 0;
+        return Errno.None;
+    }
+
+    private void GiveUpConnection()
+    {
+        Tcp.Abort(_handle);
+        _stage = Stage.Idle;
+    }
+
+    private void StopListening()
+    {
+        Tcp.Close(_listener);
+        _stage = Stage.Idle;
+    }
+
+    private bool IsPeerKnown()
+    {
+        if (_stage == Stage.Connecting)
+        {
+            FinishConnect();
+        }
+
+        return _stage == Stage.Connected && Tcp.GetInfo(_handle, out TcpInfo info) == Errno.None && info.State != TcpState.Closed;
+    }
+}

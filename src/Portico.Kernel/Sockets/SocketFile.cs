@@ -1,0 +1,191 @@
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>What goes with the bytes of a sendmsg or recvmsg (struct msghdr).</summary>
+internal ref struct SocketMessage
+{
+    /// <summary>The destination's address as bytes; empty for none. Receiving: room for the source's.</summary>
+    public Span<byte> Address;
+
+    /// <summary>Receiving: the length that the address really has.</summary>
+    public int AddressLength;
+
+    /// <summary>Flags of the call; receiving: also those that it returns.</summary>
+    public MessageFlags Flags;
+
+    /// <summary>Receiving: what the kernel says about the message (MSG_TRUNC, ...).</summary>
+    public MessageFlags ReturnedFlags;
+}
+
+/// <summary>
+/// A socket as a file: what socket(2) makes. Like all files it never waits by itself; where Linux would, it says EAGAIN, or EINPROGRESS for a
+/// connect.
+/// </summary>
+internal abstract class SocketFile(StackDriver driver, NetworkStack stack, AddressFamily family, SocketType type, int protocol)
+    : KernelFile(driver), ISocketOwner
+{
+    private const long MicrosecondsForEver = 0;
+    private long _receiveTimeoutMicroseconds = MicrosecondsForEver;
+    private long _sendTimeoutMicroseconds = MicrosecondsForEver;
+
+    public NetworkStack Stack { get; } = stack;
+
+    public AddressFamily Family { get; } = family;
+
+    public SocketType SocketKind { get; } = type;
+
+    public int Protocol { get; } = protocol;
+
+    internal override FileType Type => FileType.Socket;
+
+    internal override TimeSpan TimeoutOf(SocketEvents interest)
+    {
+        long microseconds = interest == SocketEvents.Writable ? _sendTimeoutMicroseconds : _receiveTimeoutMicroseconds;
+        return microseconds == MicrosecondsForEver ? Timeout.InfiniteTimeSpan : TimeSpan.FromMicroseconds(microseconds);
+    }
+
+    internal override void Stat(ref FileStatus status)
+    {
+        base.Stat(ref status);
+        status.Permissions = 0x1FF;
+    }
+
+    internal override Errno Read(OpenFileDescription description, ref IoCursor destination, out long count)
+    {
+        SocketMessage message = default;
+        return Receive(ref destination, ref message, out count);
+    }
+
+    internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count)
+    {
+        SocketMessage message = default;
+        return Send(ref source, ref message, out count);
+    }
+
+    void ISocketOwner.OnReady(SocketEvents events) => OnReady(events);
+
+    /// <summary>The engine says that the socket has become ready.</summary>
+    protected virtual void OnReady(SocketEvents events) => Waiters.Notify(WithNormal(events), Driver);
+
+    /// <summary>What the engine calls readable and writable is of normal priority, too.</summary>
+    protected static SocketEvents WithNormal(SocketEvents events)
+    {
+        events |= (events & SocketEvents.Readable) != 0 ? SocketEvents.ReadNormal : 0;
+        return events | ((events & SocketEvents.Writable) != 0 ? SocketEvents.WriteNormal : 0);
+    }
+
+    /// <summary>It was made, and then there was no descriptor for it.</summary>
+    public void Abandon() => OnReleased(null!);
+
+    public abstract Errno Bind(Process process, ReadOnlySpan<byte> address);
+
+    /// <summary>Errors: EINPROGRESS where the outcome is to be waited for, by <see cref="FinishConnect"/>.</summary>
+    public abstract Errno Connect(ReadOnlySpan<byte> address);
+
+    /// <summary>The outcome of a connect that is under way; EAGAIN while there is none.</summary>
+    public virtual Errno FinishConnect() => Errno.None;
+
+    public virtual Errno Listen(int backlog) => Errno.EOPNOTSUPP;
+
+    /// <summary>Whether accept(2) makes sense. Errors: EOPNOTSUPP, EINVAL for a socket that does not listen.</summary>
+    public virtual Errno CheckAccept() => Errno.EOPNOTSUPP;
+
+    /// <summary>Takes the oldest connection; EAGAIN where there is none.</summary>
+    public virtual Errno Accept(out SocketFile? accepted)
+    {
+        accepted = null;
+        return Errno.EOPNOTSUPP;
+    }
+
+    public abstract Errno GetName(bool ofPeer, Span<byte> address, out int length);
+
+    public abstract Errno Shutdown(ShutdownHow how);
+
+    public abstract Errno Send(ref IoCursor source, ref SocketMessage message, out long count);
+
+    public abstract Errno Receive(ref IoCursor destination, ref SocketMessage message, out long count);
+
+    /// <summary>getsockopt(2): the value's bytes, cut to the room there is.</summary>
+    public virtual Errno GetOption(int level, int option, Span<byte> value, out int length)
+    {
+        length = 0;
+        if (level == (int)SocketLevel.SOL_SOCKET && (SocketOption)option is SocketOption.SO_RCVTIMEO or SocketOption.SO_SNDTIMEO)
+        {
+            long time = (SocketOption)option == SocketOption.SO_RCVTIMEO ? _receiveTimeoutMicroseconds : _sendTimeoutMicroseconds;
+            ReadOnlySpan<long> pair = [time / 1_000_000, time % 1_000_000];
+            return Return(MemoryMarshal.AsBytes(pair), value, out length);
+        }
+
+        Errno error = GetInteger(level, option, out int integer);
+        return error == Errno.None ? Return(MemoryMarshal.AsBytes(new ReadOnlySpan<int>(ref integer)), value, out length) : error;
+    }
+
+    /// <summary>setsockopt(2). Errors: EINVAL for a value that is too short, ENOPROTOOPT.</summary>
+    public virtual Errno SetOption(Process process, int level, int option, ReadOnlySpan<byte> value)
+    {
+        if (level == (int)SocketLevel.SOL_SOCKET && (SocketOption)option is SocketOption.SO_RCVTIMEO or SocketOption.SO_SNDTIMEO)
+        {
+            return SetTimeout((SocketOption)option, value);
+        }
+
+        return value.Length < sizeof(int) ? Errno.EINVAL : SetInteger(process, level, option, BitConverter.ToInt32(value), value);
+    }
+
+    /// <summary>The options that are ints. Errors: ENOPROTOOPT.</summary>
+    protected virtual Errno GetInteger(int level, int option, out int value)
+    {
+        value = level != (int)SocketLevel.SOL_SOCKET ? 0 : (SocketOption)option switch
+        {
+            SocketOption.SO_TYPE => (int)SocketKind,
+            SocketOption.SO_DOMAIN => (int)Family,
+            SocketOption.SO_PROTOCOL => Protocol,
+            SocketOption.SO_RCVLOWAT or SocketOption.SO_SNDLOWAT => 1,
+            _ => 0,
+        };
+        return level == (int)SocketLevel.SOL_SOCKET && (SocketOption)option is SocketOption.SO_TYPE or SocketOption.SO_DOMAIN or SocketOption.SO_PROTOCOL
+            or SocketOption.SO_RCVLOWAT or SocketOption.SO_SNDLOWAT or SocketOption.SO_ACCEPTCONN
+            ? Errno.None
+            : Errno.ENOPROTOOPT;
+    }
+
+    /// <summary>The options that are ints. Errors: ENOPROTOOPT, also for those that can only be read.</summary>
+    protected abstract Errno SetInteger(Process process, int level, int option, int value, ReadOnlySpan<byte> bytes);
+
+    /// <summary>Copies what of an option's value fits.</summary>
+    protected static Errno Return(ReadOnlySpan<byte> bytes, Span<byte> value, out int length)
+    {
+        length = Math.Min(bytes.Length, value.Length);
+        bytes[..length].CopyTo(value);
+        return Errno.None;
+    }
+
+    private Errno SetTimeout(SocketOption option, ReadOnlySpan<byte> value)
+    {
+        if (value.Length < 16)
+        {
+            return Errno.EINVAL;
+        }
+
+        long seconds = BitConverter.ToInt64(value);
+        long microseconds = BitConverter.ToInt64(value[8..]);
+        if (microseconds is < 0 or >= 1_000_000)
+        {
+            return Errno.EDOM;
+        }
+
+        // A negative time is not to wait at all; zero is for ever.
+        long time = seconds < 0 ? 1 : seconds > int.MaxValue ? MicrosecondsForEver : (seconds * 1_000_000) + microseconds;
+        if (option == SocketOption.SO_RCVTIMEO)
+        {
+            _receiveTimeoutMicroseconds = time;
+        }
+        else
+        {
+            _sendTimeoutMicroseconds = time;
+        }
+
+        return Errno.None;
+    }
+}

@@ -1,0 +1,174 @@
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+// The calls on sockets: addresses come as a pointer and a length, and go back with a pointer to the length.
+public static unsafe partial class LinuxAbi
+{
+    private const int AddressBytesMax = 128;
+
+    /// <summary>struct msghdr of x86-64.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MessageHeader
+    {
+        public void* Name;
+        public uint NameLength;
+        public IoVector* Vectors;
+        public nuint VectorCount;
+        public void* Control;
+        public nuint ControlLength;
+        public int Flags;
+    }
+
+    private static bool TrySockets(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
+    {
+        switch (number)
+        {
+            case SyscallNumber.socket:
+                result = process.Socket((AddressFamily)a.A0, (SocketType)a.A1, (int)a.A2);
+                return true;
+            case SyscallNumber.bind:
+                result = TryAddress(a.A1, a.A2, out ReadOnlySpan<byte> bound, out Errno error) ? process.Bind(a.Fd, bound) : error;
+                return true;
+            case SyscallNumber.listen:
+                result = process.Listen(a.Fd, (int)a.A1);
+                return true;
+            case SyscallNumber.connect:
+                result = TryAddress(a.A1, a.A2, out ReadOnlySpan<byte> peer, out error) ? process.Connect(a.Fd, peer) : error;
+                return true;
+            case SyscallNumber.accept or SyscallNumber.accept4:
+                result = Accept(process, a, number == SyscallNumber.accept ? 0 : (SocketType)a.A3);
+                return true;
+            case SyscallNumber.shutdown:
+                result = process.Shutdown(a.Fd, (ShutdownHow)a.A1);
+                return true;
+            case SyscallNumber.getsockname or SyscallNumber.getpeername:
+                result = GetName(process, a, number == SyscallNumber.getpeername);
+                return true;
+            case SyscallNumber.sendto:
+                result = TryAddress(a.A4, a.A4 == 0 ? 0 : a.A5, out ReadOnlySpan<byte> to, out error)
+                    ? process.SendTo(a.Fd, a.Buffer, (MessageFlags)a.A3, to)
+                    : error;
+                return true;
+            case SyscallNumber.recvfrom:
+                Span<byte> from = stackalloc byte[AddressBytesMax];
+                result = process.ReceiveFrom(a.Fd, a.Buffer, (MessageFlags)a.A3, from, out int length);
+                if (!result.IsError && a.A4 != 0)
+                {
+                    result = ReturnAddress(from[..length], a.A4, a.A5, result);
+                }
+
+                return true;
+            case SyscallNumber.sendmsg:
+                result = SendMessage(process, a);
+                return true;
+            case SyscallNumber.recvmsg:
+                result = ReceiveMessage(process, a);
+                return true;
+            case SyscallNumber.setsockopt:
+                result = (int)a.A4 < 0 ? Errno.EINVAL : process.SetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new ReadOnlySpan<byte>((void*)a.A3, (int)a.A4));
+                return true;
+            case SyscallNumber.getsockopt:
+                result = GetOption(process, a);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    /// <summary>Errors: EINVAL for a length that no address has.</summary>
+    private static bool TryAddress(long pointer, long length, out ReadOnlySpan<byte> address, out Errno error)
+    {
+        bool isValid = (int)length is >= 0 and <= AddressBytesMax;
+        address = isValid && pointer != 0 ? new ReadOnlySpan<byte>((void*)pointer, (int)length) : default;
+        error = isValid ? pointer == 0 && length != 0 ? Errno.EFAULT : Errno.None : Errno.EINVAL;
+        return error == Errno.None;
+    }
+
+    private static SyscallResult ReturnAddress(ReadOnlySpan<byte> address, long to, long lengthPointer, SyscallResult otherwise)
+    {
+        int* length = (int*)lengthPointer;
+        if (*length < 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        address[..Math.Min(address.Length, *length)].CopyTo(new Span<byte>((void*)to, *length));
+        *length = address.Length;
+        return otherwise;
+    }
+
+    private static SyscallResult Accept(Process process, in Arguments a, SocketType flags)
+    {
+        Span<byte> address = stackalloc byte[AddressBytesMax];
+        SyscallResult result = process.Accept4(a.Fd, address, out int length, flags);
+        return result.IsError || a.A1 == 0 ? result : ReturnAddress(address[..length], a.A1, a.A2, result);
+    }
+
+    private static SyscallResult GetName(Process process, in Arguments a, bool ofPeer)
+    {
+        Span<byte> address = stackalloc byte[AddressBytesMax];
+        SyscallResult result = ofPeer ? process.GetPeerName(a.Fd, address) : process.GetSockName(a.Fd, address);
+        return result.IsError ? result : ReturnAddress(address[..(int)result.Value], a.A1, a.A2, 0);
+    }
+
+    private static SyscallResult GetOption(Process process, in Arguments a)
+    {
+        int* length = (int*)a.A4;
+        if (*length < 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        SyscallResult result = process.GetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new Span<byte>((void*)a.A3, *length));
+        if (!result.IsError)
+        {
+            *length = (int)result.Value;
+            result = 0;
+        }
+
+        return result;
+    }
+
+    private static SyscallResult SendMessage(Process process, in Arguments a)
+    {
+        MessageHeader* header = (MessageHeader*)a.A1;
+        Errno error = IoCursor.TryOver(new ReadOnlySpan<IoVector>(header->Vectors, (int)header->VectorCount), out IoCursor cursor);
+        if (error != Errno.None)
+        {
+            return error == Errno.EINVAL ? Errno.EMSGSIZE : error;
+        }
+
+        return TryAddress((long)header->Name, header->Name == null ? 0 : header->NameLength, out ReadOnlySpan<byte> to, out error)
+            ? process.SendMessage(a.Fd, cursor, (MessageFlags)a.A2, to)
+            : error;
+    }
+
+    private static SyscallResult ReceiveMessage(Process process, in Arguments a)
+    {
+        MessageHeader* header = (MessageHeader*)a.A1;
+        Errno error = IoCursor.TryOver(new ReadOnlySpan<IoVector>(header->Vectors, (int)header->VectorCount), out IoCursor cursor);
+        if (error != Errno.None)
+        {
+            return error == Errno.EINVAL ? Errno.EMSGSIZE : error;
+        }
+
+        Span<byte> from = stackalloc byte[AddressBytesMax];
+        SyscallResult result = process.ReceiveMessage(a.Fd, cursor, (MessageFlags)a.A2, from, out int length, out MessageFlags returned);
+        if (result.IsError)
+        {
+            return result;
+        }
+
+        if (header->Name != null)
+        {
+            from[..(int)Math.Min((uint)length, header->NameLength)].CopyTo(new Span<byte>(header->Name, (int)header->NameLength));
+        }
+
+        header->NameLength = (uint)length;
+        header->ControlLength = 0;
+        header->Flags = (int)returned;
+        return result;
+    }
+}

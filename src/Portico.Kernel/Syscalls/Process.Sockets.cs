@@ -1,0 +1,379 @@
+using System.Diagnostics.CodeAnalysis;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+// socket(2) and what can be done with sockets. Addresses are struct sockaddr as bytes: see SocketAddress.
+public sealed partial class Process
+{
+    /// <summary>Waits for a connection; it is installed as a descriptor once there is one.</summary>
+    private struct AcceptCall : IDescriptorCall
+    {
+        public OpenFileDescription Description { get; set; }
+
+        public SocketFile? Accepted;
+
+        public Errno TryPerform(out long result)
+        {
+            result = 0;
+            return ((SocketFile)Description.File).Accept(out Accepted);
+        }
+    }
+
+    private struct ConnectWait : IDescriptorCall
+    {
+        public OpenFileDescription Description { get; set; }
+
+        public readonly Errno TryPerform(out long result)
+        {
+            result = 0;
+            return ((SocketFile)Description.File).FinishConnect();
+        }
+    }
+
+    private ref struct SendCall(IoCursor source, SocketMessage message) : IDescriptorCall
+    {
+        private IoCursor _source = source;
+        private SocketMessage _message = message;
+        private long _sent;
+
+        public OpenFileDescription Description { get; set; } = null!;
+
+        public Errno TryPerform(out long result)
+        {
+            bool waits = !Description.IsNonBlocking && (_message.Flags & MessageFlags.MSG_DONTWAIT) == 0;
+            Errno error = ((SocketFile)Description.File).Send(ref _source, ref _message, out long count);
+            _sent += count;
+            result = _sent;
+            if (error == Errno.None)
+            {
+                return _source.Remaining > 0 && Description.File.WritesAll && waits ? Errno.EAGAIN : Errno.None;
+            }
+
+            return _sent > 0 && (error != Errno.EAGAIN || !waits) ? Errno.None : error;
+        }
+    }
+
+    private ref struct ReceiveCall(IoCursor destination, SocketMessage message) : IDescriptorCall
+    {
+        private IoCursor _destination = destination;
+        private long _received;
+
+        public SocketMessage Message = message;
+
+        public OpenFileDescription Description { get; set; } = null!;
+
+        public Errno TryPerform(out long result)
+        {
+            Errno error = ((SocketFile)Description.File).Receive(ref _destination, ref Message, out long count);
+            _received += count;
+            result = _received;
+            bool waitsForAll = (Message.Flags & (MessageFlags.MSG_WAITALL | MessageFlags.MSG_PEEK | MessageFlags.MSG_DONTWAIT)) == MessageFlags.MSG_WAITALL
+                && Description.File.WritesAll && !Description.IsNonBlocking;
+            if (error == Errno.None)
+            {
+                return waitsForAll && count > 0 && _destination.Remaining > 0 ? Errno.EAGAIN : Errno.None;
+            }
+
+            return _received > 0 && error != Errno.EAGAIN ? Errno.None : error;
+        }
+    }
+
+    /// <summary>
+    /// socket(2). Errors: EINVAL for unknown flags or types, EAFNOSUPPORT, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EMFILE, ENFILE.
+    /// </summary>
+    public SyscallResult Socket(AddressFamily family, SocketType type, int protocol)
+    {
+        const SocketType FlagsMask = SocketType.SOCK_NONBLOCK | SocketType.SOCK_CLOEXEC;
+        SocketType kind = (SocketType)((int)type & 0xF);
+        using (Driver.Enter())
+        {
+            if (((int)type & ~0xF & ~(int)FlagsMask) != 0)
+            {
+                return Errno.EINVAL;
+            }
+
+            Errno error = MakeSocket(family, kind, protocol, out SocketFile? made);
+            return error == Errno.None ? InstallSocket(made!, type) : error;
+        }
+    }
+
+    private Errno MakeSocket(AddressFamily family, SocketType kind, int protocol, out SocketFile? made)
+    {
+        made = null;
+        if (HasExited)
+        {
+            return Errno.ESRCH;
+        }
+
+        if (kind is < SocketType.SOCK_STREAM or > (SocketType)10)
+        {
+            return Errno.EINVAL;
+        }
+
+        if (family is not (AddressFamily.AF_INET or AddressFamily.AF_INET6))
+        {
+            return Errno.EAFNOSUPPORT;
+        }
+
+        const int IPPROTO_MAX = 263;
+        if (protocol is < 0 or >= IPPROTO_MAX)
+        {
+            return Errno.EINVAL;
+        }
+
+        switch (kind)
+        {
+            case SocketType.SOCK_STREAM when protocol is 0 or (int)SocketLevel.IPPROTO_TCP:
+                made = new InetStreamSocket(Driver, Network, family);
+                return Errno.None;
+            case SocketType.SOCK_DGRAM when protocol is 0 or (int)SocketLevel.IPPROTO_UDP:
+                return InetDatagramSocket.Make(Driver, Network, family, out made);
+            case SocketType.SOCK_STREAM or SocketType.SOCK_DGRAM:
+                return Errno.EPROTONOSUPPORT;
+            default:
+                return Errno.ESOCKTNOSUPPORT;
+        }
+    }
+
+    private SyscallResult InstallSocket(SocketFile socket, SocketType flags)
+    {
+        OpenFlags status = OpenFlags.O_RDWR | ((OpenFlags)flags & OpenFlags.O_NONBLOCK);
+        Errno error = Install(socket, status, (flags & SocketType.SOCK_CLOEXEC) != 0, out int fd);
+        if (error != Errno.None)
+        {
+            socket.Abandon();
+        }
+
+        return error == Errno.None ? fd : error;
+    }
+
+    /// <summary>bind(2). Errors: EBADF, ENOTSOCK, EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL, EACCES, EADDRINUSE.</summary>
+    public SyscallResult Bind(int fd, ReadOnlySpan<byte> address)
+    {
+        using (Driver.Enter())
+        {
+            return TryGetSocket(fd, out SocketFile? socket, out _, out Errno error) ? socket.Bind(this, address) : error;
+        }
+    }
+
+    /// <summary>listen(2). Errors: EBADF, ENOTSOCK, EOPNOTSUPP, EINVAL, EADDRINUSE.</summary>
+    public SyscallResult Listen(int fd, int backlog)
+    {
+        using (Driver.Enter())
+        {
+            return TryGetSocket(fd, out SocketFile? socket, out _, out Errno error) ? socket.Listen(backlog) : error;
+        }
+    }
+
+    /// <summary>
+    /// accept4(2): waits for a connection and returns a descriptor for it. Errors: EBADF, ENOTSOCK, EINVAL, EOPNOTSUPP, EAGAIN, EMFILE and
+    /// ENFILE, after which the connection still waits to be accepted.
+    /// </summary>
+    public SyscallResult Accept4(int fd, Span<byte> address, out int addressLength, SocketType flags)
+    {
+        addressLength = 0;
+        AcceptCall call = default;
+        SyscallResult result;
+        using (Driver.Enter())
+        {
+            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            {
+                return error;
+            }
+
+            if ((flags & ~(SocketType.SOCK_NONBLOCK | SocketType.SOCK_CLOEXEC)) != 0)
+            {
+                return Errno.EINVAL;
+            }
+
+            error = description.File is SocketFile socket ? socket.CheckAccept() : Errno.ENOTSOCK;
+            if (description.File is SocketFile && error == Errno.None)
+            {
+                error = CheckRoom();
+            }
+
+            if (error != Errno.None)
+            {
+                return error;
+            }
+        }
+
+        result = Run(fd, ref call, SocketEvents.Readable);
+        if (result.IsError)
+        {
+            return result;
+        }
+
+        using (Driver.Enter())
+        {
+            result = InstallSocket(call.Accepted!, flags);
+            if (!result.IsError)
+            {
+                call.Accepted!.GetName(ofPeer: true, address, out addressLength);
+            }
+
+            return result;
+        }
+    }
+
+    /// <summary>
+    /// connect(2): waits for the outcome unless O_NONBLOCK is set. Errors: EINPROGRESS, EALREADY, EISCONN, ECONNREFUSED, ETIMEDOUT,
+    /// ENETUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ...
+    /// </summary>
+    public SyscallResult Connect(int fd, ReadOnlySpan<byte> address)
+    {
+        ConnectWait call = default;
+        BlockingWaiter waiter;
+        TimeSpan timeout;
+        using (Driver.Enter())
+        {
+            if (!TryGetSocket(fd, out SocketFile? socket, out OpenFileDescription? description, out Errno error))
+            {
+                return error;
+            }
+
+            error = socket.Connect(address);
+            bool isUnderWay = error is Errno.EINPROGRESS or Errno.EALREADY;
+            if (!isUnderWay || description.IsNonBlocking)
+            {
+                return error;
+            }
+
+            timeout = socket.TimeoutOf(SocketEvents.Writable);
+            call.Description = description;
+            waiter = BeginWait(description, SocketEvents.Writable);
+        }
+
+        SyscallResult result = Finish(ref call, waiter, timeout);
+        return result.Error == Errno.EAGAIN ? Errno.EINPROGRESS : result;
+    }
+
+    /// <summary>shutdown(2). Errors: EBADF, ENOTSOCK, EINVAL, ENOTCONN.</summary>
+    public SyscallResult Shutdown(int fd, ShutdownHow how)
+    {
+        using (Driver.Enter())
+        {
+            if (!TryGetSocket(fd, out SocketFile? socket, out _, out Errno error))
+            {
+                return error;
+            }
+
+            return how is < ShutdownHow.SHUT_RD or > ShutdownHow.SHUT_RDWR ? Errno.EINVAL : socket.Shutdown(how);
+        }
+    }
+
+    /// <summary>getsockname(2): the length that the address has. Errors: EBADF, ENOTSOCK.</summary>
+    public SyscallResult GetSockName(int fd, Span<byte> address) => GetName(fd, ofPeer: false, address);
+
+    /// <summary>getpeername(2): the length that the address has. Errors: EBADF, ENOTSOCK, ENOTCONN.</summary>
+    public SyscallResult GetPeerName(int fd, Span<byte> address) => GetName(fd, ofPeer: true, address);
+
+    private SyscallResult GetName(int fd, bool ofPeer, Span<byte> address)
+    {
+        Span<byte> whole = stackalloc byte[128];
+        using (Driver.Enter())
+        {
+            if (!TryGetSocket(fd, out SocketFile? socket, out _, out Errno error))
+            {
+                return error;
+            }
+
+            error = socket.GetName(ofPeer, whole, out int length);
+            if (error != Errno.None)
+            {
+                return error;
+            }
+
+            whole[..Math.Min(length, address.Length)].CopyTo(address);
+            return length;
+        }
+    }
+
+    /// <summary>sendto(2); no address for send(2). Errors: EBADF, ENOTSOCK, EAGAIN, EPIPE, EDESTADDRREQ, EMSGSIZE, ...</summary>
+    public SyscallResult SendTo(int fd, ReadOnlySpan<byte> data, MessageFlags flags, ReadOnlySpan<byte> address) =>
+        SendMessage(fd, IoCursor.From(data), flags, address);
+
+    internal SyscallResult SendMessage(int fd, IoCursor source, MessageFlags flags, ReadOnlySpan<byte> address)
+    {
+        // Nobody writes to the address: sending only reads it.
+        SocketMessage message = new()
+        {
+            Flags = flags,
+            Address = System.Runtime.InteropServices.MemoryMarshal.CreateSpan(
+                ref System.Runtime.InteropServices.MemoryMarshal.GetReference(address), address.Length),
+        };
+        SendCall call = new(source, message);
+        return CheckSocket(fd, out Errno error) ? Run(fd, ref call, SocketEvents.Writable, (flags & MessageFlags.MSG_DONTWAIT) == 0) : error;
+    }
+
+    /// <summary>recvfrom(2), with the source's address. Errors: EBADF, ENOTSOCK, EAGAIN, ENOTCONN, the pending error.</summary>
+    public SyscallResult ReceiveFrom(int fd, Span<byte> buffer, MessageFlags flags, Span<byte> address, out int addressLength) =>
+        ReceiveMessage(fd, IoCursor.Into(buffer), flags, address, out addressLength, out _);
+
+    internal SyscallResult ReceiveMessage(
+        int fd, IoCursor destination, MessageFlags flags, Span<byte> address, out int addressLength, out MessageFlags returned)
+    {
+        ReceiveCall call = new(destination, new SocketMessage { Flags = flags, Address = address });
+        SyscallResult result = CheckSocket(fd, out Errno error)
+            ? Run(fd, ref call, SocketEvents.Readable, (flags & MessageFlags.MSG_DONTWAIT) == 0)
+            : error;
+        addressLength = call.Message.AddressLength;
+        returned = call.Message.ReturnedFlags;
+        return result;
+    }
+
+    /// <summary>getsockopt(2): the length of the value. Errors: EBADF, ENOTSOCK, ENOPROTOOPT.</summary>
+    public SyscallResult GetSockOpt(int fd, int level, int option, Span<byte> value)
+    {
+        using (Driver.Enter())
+        {
+            if (!TryGetSocket(fd, out SocketFile? socket, out _, out Errno error))
+            {
+                return error;
+            }
+
+            error = socket.GetOption(level, option, value, out int length);
+            return error == Errno.None ? length : error;
+        }
+    }
+
+    /// <summary>setsockopt(2). Errors: EBADF, ENOTSOCK, ENOPROTOOPT, EINVAL, ...</summary>
+    public SyscallResult SetSockOpt(int fd, int level, int option, ReadOnlySpan<byte> value)
+    {
+        using (Driver.Enter())
+        {
+            return TryGetSocket(fd, out SocketFile? socket, out _, out Errno error) ? socket.SetOption(this, level, option, value) : error;
+        }
+    }
+
+    /// <summary>EMFILE and ENFILE come before a connection is taken.</summary>
+    private Errno CheckRoom()
+    {
+        Errno error = FindFree(0, out _);
+        return error == Errno.None && !Kernel.HasRoom(this) ? Errno.ENFILE : error;
+    }
+
+    private bool CheckSocket(int fd, out Errno error)
+    {
+        using (Driver.Enter())
+        {
+            return TryGetSocket(fd, out _, out _, out error);
+        }
+    }
+
+    /// <summary>Errors: EBADF, ENOTSOCK.</summary>
+    private bool TryGetSocket(
+        int fd, [NotNullWhen(true)] out SocketFile? socket, [NotNullWhen(true)] out OpenFileDescription? description, out Errno error)
+    {
+        socket = null;
+        if (!TryGet(fd, out description, out error))
+        {
+            return false;
+        }
+
+        socket = description.File as SocketFile;
+        error = socket == null ? Errno.ENOTSOCK : Errno.None;
+        return socket != null;
+    }
+}

@@ -1,0 +1,60 @@
+namespace Portico.Net;
+
+// What is said about options without a connection: by sockets that have none yet.
+public sealed unsafe partial class TcpLayer
+{
+    /// <summary>Whether a value is in an option's range. Errors: EINVAL, ENOENT for an unknown congestion control.</summary>
+    public static Errno CheckOption(TcpOption option, int value)
+    {
+        bool isValid = option switch
+        {
+            TcpOption.TCP_MAXSEG => value == 0 || value is >= 88 and <= 32767,
+            TcpOption.TCP_KEEPIDLE or TcpOption.TCP_KEEPINTVL => value is >= 1 and <= 32767,
+            TcpOption.TCP_KEEPCNT or TcpOption.TCP_SYNCNT => value is >= 1 and <= 127,
+            TcpOption.TCP_USER_TIMEOUT => value >= 0,
+            TcpOption.IP_TTL => value == -1 || value is >= 1 and <= 255,
+            TcpOption.TCP_CONGESTION => value is (int)TcpCongestion.Cubic or (int)TcpCongestion.Reno,
+            _ => true,
+        };
+        return isValid ? Errno.None : option == TcpOption.TCP_CONGESTION ? Errno.ENOENT : Errno.EINVAL;
+    }
+
+    /// <summary>What an option reads as where nobody has set it.</summary>
+    public int DefaultOption(TcpOption option) => option switch
+    {
+        TcpOption.TCP_QUICKACK => 1,
+        TcpOption.TCP_MAXSEG => 536,
+        TcpOption.TCP_KEEPIDLE => Settings.tcp_keepalive_time,
+        TcpOption.TCP_KEEPINTVL => Settings.tcp_keepalive_intvl,
+        TcpOption.TCP_KEEPCNT => Settings.tcp_keepalive_probes,
+        TcpOption.TCP_SYNCNT => Settings.tcp_syn_retries,
+        TcpOption.TCP_LINGER2 => Settings.tcp_fin_timeout,
+        TcpOption.TCP_CONGESTION => (int)Settings.tcp_congestion_control,
+        TcpOption.SO_SNDBUF => Settings.tcp_wmem.Default,
+        TcpOption.SO_RCVBUF => Settings.tcp_rmem.Default,
+        TcpOption.SO_LINGER => -1,
+        TcpOption.IP_TTL => _stack.Ip.Options.ip_default_ttl,
+        _ => 0,
+    };
+
+    /// <summary>What a value that was set reads as: buffers are doubled, and so on.</summary>
+    public int EffectiveOption(TcpOption option, int value) => option switch
+    {
+        TcpOption.SO_SNDBUF => SendBufferBytes(value),
+        TcpOption.SO_RCVBUF => ReceiveBufferBytes(value),
+        TcpOption.TCP_LINGER2 => value < 0 ? -1 : Math.Min(value, 120),
+        TcpOption.IP_TOS => value & ~3 & 0xFF,
+        TcpOption.IP_TTL when value == -1 => _stack.Ip.Options.ip_default_ttl,
+        TcpOption.TCP_NODELAY or TcpOption.TCP_CORK or TcpOption.SO_KEEPALIVE or TcpOption.SO_OOBINLINE or TcpOption.TCP_QUICKACK =>
+            value != 0 ? 1 : 0,
+        TcpOption.TCP_WINDOW_CLAMP when value != 0 => Math.Max(value, 1152),
+        TcpOption.TCP_MAXSEG when value == 0 => 536,
+        _ => value,
+    };
+
+    /// <summary>SO_SNDBUF is doubled, as in Linux, for the kernel's own use of the memory.</summary>
+    private int SendBufferBytes(int bytes) => Math.Max((int)Math.Min((uint)bytes, (uint)Settings.wmem_max) * 2, 4608);
+
+    /// <summary>The same of SO_RCVBUF.</summary>
+    private int ReceiveBufferBytes(int bytes) => Math.Max((int)Math.Min((uint)bytes, (uint)Settings.rmem_max) * 2, 2304);
+}
