@@ -11,7 +11,7 @@ namespace Portico.Differential.Tests.Systems;
 /// What a case is written in: system calls with names, each of which writes a line with what it returned into the case's log. The two
 /// kernels' logs must be the same.
 /// </summary>
-internal sealed unsafe class Kit(ISystem system)
+internal sealed unsafe partial class Kit(ISystem system)
 {
     public const int EAGAIN = 11;
 
