@@ -36,6 +36,21 @@ internal static class InetAddress
         return endpoint.Address.IsIpv4 && isIpv6Only ? Errno.EINVAL : Errno.None;
     }
 
+    /// <summary>
+    /// For sendto of IPv4, where old programs leave the family out. Errors: EINVAL for a length, EAFNOSUPPORT.
+    /// </summary>
+    public static Errno ForSendIpv4(ReadOnlySpan<byte> address, out Endpoint endpoint)
+    {
+        endpoint = default;
+        if (address.Length < SocketAddress.Ipv4Bytes)
+        {
+            return Errno.EINVAL;
+        }
+
+        endpoint = SocketAddress.ReadIpv4(address);
+        return SocketAddress.Family(address) is AddressFamily.AF_INET or AddressFamily.AF_UNSPEC ? Errno.None : Errno.EAFNOSUPPORT;
+    }
+
     /// <summary>For connect and sendto. Errors: EINVAL for a length, EAFNOSUPPORT, ENETUNREACH for IPv4 where the socket is V6ONLY.</summary>
     public static Errno ForPeer(AddressFamily family, bool isIpv6Only, ReadOnlySpan<byte> address, out Endpoint endpoint)
     {

@@ -48,8 +48,21 @@ internal sealed class InetDatagramSocket : SocketFile
             return IsOwn(local.Address) ? Errno.EACCES : Errno.EADDRNOTAVAIL;
         }
 
+        if (Family == AddressFamily.AF_INET6 && _isBound)
+        {
+            // IPv4 looks at the address first, IPv6 at the socket.
+            return Errno.EINVAL;
+        }
+
         error = Udp.Bind(_handle, local);
         _isBound |= error == Errno.None;
+        if (error == Errno.None && Family == AddressFamily.AF_INET6 && local.Address is { IsIpv4: false, IsUnspecified: false })
+        {
+            // As in Linux: an address of IPv6 makes the socket one of IPv6 only.
+            Udp.SetOption(_handle, UdpOption.IPV6_V6ONLY, 1);
+            _isIpv6Only = true;
+        }
+
         return error;
     }
 
@@ -66,7 +79,7 @@ internal sealed class InetDatagramSocket : SocketFile
             return Udp.Disconnect(_handle);
         }
 
-        Errno error = InetAddress.ForPeer(Family, _isIpv6Only, address, out Endpoint remote);
+        Errno error = PeerOf(address, Errno.EAFNOSUPPORT, out Endpoint remote);
         if (error == Errno.None)
         {
             error = Udp.Connect(_handle, remote);
@@ -99,24 +112,10 @@ internal sealed class InetDatagramSocket : SocketFile
     public override Errno Send(ref IoCursor source, ref SocketMessage message, out long count)
     {
         count = 0;
-        if ((message.Flags & MessageFlags.MSG_OOB) != 0)
+        Errno error = CheckSend(source.Remaining, ref message, out Endpoint destination);
+        if (error != Errno.None)
         {
-            return Errno.EOPNOTSUPP;
-        }
-
-        if (source.Remaining > 65_535)
-        {
-            return Errno.EMSGSIZE;
-        }
-
-        Endpoint destination = default;
-        if (!message.Address.IsEmpty)
-        {
-            Errno error = InetAddress.ForPeer(Family, _isIpv6Only, message.Address, out destination);
-            if (error != Errno.None)
-            {
-                return error;
-            }
+            return error;
         }
 
         int length = (int)source.Remaining;
@@ -139,8 +138,56 @@ internal sealed class InetDatagramSocket : SocketFile
         return sent;
     }
 
+    /// <summary>What Linux asks before it looks for a route, in the order of udp_sendmsg and udpv6_sendmsg.</summary>
+    private Errno CheckSend(long length, ref SocketMessage message, out Endpoint destination)
+    {
+        destination = default;
+        if (Family == AddressFamily.AF_INET)
+        {
+            return length > 65_535
+                ? Errno.EMSGSIZE
+                : (message.Flags & MessageFlags.MSG_OOB) != 0
+                ? Errno.EOPNOTSUPP
+                : message.Address.IsEmpty
+                ? Errno.None
+                : InetAddress.ForSendIpv4(message.Address, out destination);
+        }
+
+        if (message.Address.Length >= sizeof(ushort) && SocketAddress.Family(message.Address) == AddressFamily.AF_UNSPEC)
+        {
+            message.Address = default;
+        }
+
+        Errno error = message.Address.IsEmpty ? Errno.None : PeerOf(message.Address, Errno.ENETUNREACH, out destination);
+        if (error == Errno.EAFNOSUPPORT)
+        {
+            return Errno.EINVAL;
+        }
+
+        // Only what fits IPv4's length could be gathered; IPv6 says the same a little later.
+        return error != Errno.None ? error : message.Address.IsEmpty && !_isConnected ? Errno.EDESTADDRREQ : length > 65_535 ? Errno.EMSGSIZE : Errno.None;
+    }
+
+    /// <summary>An IPv6 socket takes addresses of IPv4 as they are, too, unless it is of IPv6 only.</summary>
+    private Errno PeerOf(ReadOnlySpan<byte> address, Errno whereOnlyIpv6, out Endpoint peer)
+    {
+        if (Family != AddressFamily.AF_INET6 || address.Length < sizeof(ushort) || SocketAddress.Family(address) != AddressFamily.AF_INET)
+        {
+            return InetAddress.ForPeer(Family, _isIpv6Only, address, out peer);
+        }
+
+        peer = default;
+        return _isIpv6Only ? whereOnlyIpv6 : InetAddress.ForSendIpv4(address, out peer);
+    }
+
     public override Errno Receive(ref IoCursor destination, ref SocketMessage message, out long count)
     {
+        if ((message.Flags & MessageFlags.MSG_ERRQUEUE) != 0)
+        {
+            count = 0;
+            return Errno.EAGAIN;
+        }
+
         UdpReceiveFlags flags = (message.Flags & MessageFlags.MSG_PEEK) != 0 ? UdpReceiveFlags.Peek : UdpReceiveFlags.None;
         count = 0;
         Span<byte> piece = destination.Next();
@@ -152,6 +199,12 @@ internal sealed class InetDatagramSocket : SocketFile
         }
 
         Errno error = Udp.Receive(_handle, piece, flags, out UdpReceiveInfo info, out int received);
+        if (error == Errno.None && info.Destination.Port == 0 && (message.Flags & MessageFlags.MSG_DONTWAIT) != 0)
+        {
+            // shutdown(2) ends reads only for those who would wait.
+            error = Errno.EAGAIN;
+        }
+
         if (error == Errno.None)
         {
             if (gathered != null)

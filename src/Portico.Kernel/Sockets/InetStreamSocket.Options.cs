@@ -239,13 +239,14 @@ internal sealed partial class InetStreamSocket
 
     private Errno TakeError()
     {
-        if (_stage == Stage.Connecting)
+        if (HasConnection)
         {
-            Errno outcome = FinishConnect();
-            return outcome == Errno.EAGAIN ? Errno.None : outcome;
+            return Tcp.TakeError(_handle);
         }
 
-        return _stage == Stage.Connected ? Tcp.TakeError(_handle) : Errno.None;
+        Errno left = _error;
+        _error = Errno.None;
+        return left;
     }
 
     private TcpInfo Info()

@@ -29,6 +29,9 @@ internal sealed partial class InetStreamSocket : SocketFile
     private TcpBinding _binding;
     private IpAddress _bound;
 
+    /// <summary>What a connection that is gone has left for the next call.</summary>
+    private Errno _error;
+
     /// <summary>The socket that the next accepted connection gets; made ahead, so that the connection has its owner from the start.</summary>
     private InetStreamSocket? _next;
 
@@ -50,6 +53,7 @@ internal sealed partial class InetStreamSocket : SocketFile
                 return WithNormal(Tcp.Poll(_listener));
             case Stage.Idle:
                 SocketEvents events = SocketEvents.Writable | SocketEvents.WriteNormal | SocketEvents.HangUp;
+                events |= _error == Errno.None ? SocketEvents.None : SocketEvents.Error;
                 return (_shutdown & 1) == 0 ? events : events | SocketEvents.Readable | SocketEvents.ReadNormal | SocketEvents.ReadHangUp;
             default:
                 return WithNormal(Tcp.Poll(_handle));
@@ -64,7 +68,16 @@ internal sealed partial class InetStreamSocket : SocketFile
             return error;
         }
 
-        if (!local.Address.IsUnspecified && (local.Address.IsMulticast || !Stack.Ip.IsLocalAddress(local.Address)))
+        bool isIpv6 = Family == AddressFamily.AF_INET6;
+        if (isIpv6 && local.Address is { IsIpv4: false, IsMulticast: true })
+        {
+            return Errno.EINVAL;
+        }
+
+        // IPv4 looks at the address first, IPv6 at the socket; Linux lets IPv4 sockets have addresses that nobody can connect to.
+        bool isUsable = local.Address.IsUnspecified || Stack.Ip.IsLocalAddress(local.Address)
+            || (local.Address.IsIpv4 && (local.Address.IsMulticast || local.Address.IsLimitedBroadcast));
+        if (!isIpv6 && !isUsable)
         {
             return Errno.EADDRNOTAVAIL;
         }
@@ -74,7 +87,20 @@ internal sealed partial class InetStreamSocket : SocketFile
             return Errno.EACCES;
         }
 
-        return _stage != Stage.Idle || _binding.IsBound ? Errno.EINVAL : TakePort(local);
+        DropDeadConnection();
+        if (_stage != Stage.Idle || _binding.IsBound)
+        {
+            return Errno.EINVAL;
+        }
+
+        error = isUsable ? TakePort(local) : Errno.EADDRNOTAVAIL;
+        if (error == Errno.None && isIpv6 && local.Address is { IsIpv4: false, IsUnspecified: false })
+        {
+            // As in Linux: an address of IPv6 makes the socket one of IPv6 only.
+            (_options ??= new Options()).Ipv6Only = true;
+        }
+
+        return error;
     }
 
     public override Errno Connect(ReadOnlySpan<byte> address)
@@ -114,21 +140,15 @@ internal sealed partial class InetStreamSocket : SocketFile
             return _stage == Stage.Connected ? Errno.None : Errno.ECONNABORTED;
         }
 
-        SocketEvents events = Tcp.Poll(_handle);
-        if ((events & (SocketEvents.Error | SocketEvents.HangUp)) != 0)
+        if (IsDead())
         {
             Errno error = Tcp.TakeError(_handle);
             GiveUpConnection();
             return error == Errno.None ? Errno.ECONNABORTED : error;
         }
 
-        if ((events & SocketEvents.Writable) == 0)
-        {
-            return Errno.EAGAIN;
-        }
-
-        _stage = Stage.Connected;
-        return Errno.None;
+        NoteConnected();
+        return _stage == Stage.Connected ? Errno.None : Errno.EAGAIN;
     }
 
     public override Errno Listen(int backlog)
@@ -227,7 +247,7 @@ internal sealed partial class InetStreamSocket : SocketFile
                 }
 
                 return Errno.None;
-            case Stage.Connecting:
+            case Stage.Connecting when !IsDead() && !NoteConnected():
                 GiveUpConnection();
                 Waiters.NotifyAll(Driver);
                 return Errno.None;
@@ -239,14 +259,10 @@ internal sealed partial class InetStreamSocket : SocketFile
     public override Errno Send(ref IoCursor source, ref SocketMessage message, out long count)
     {
         count = 0;
-        if (_stage == Stage.Connecting && FinishConnect() is var outcome && outcome is not (Errno.None or Errno.EAGAIN))
-        {
-            return outcome;
-        }
-
         if (!HasConnection)
         {
-            return Errno.EPIPE;
+            Errno left = TakeError();
+            return left == Errno.None ? Errno.EPIPE : left;
         }
 
         TcpSendFlags flags = (message.Flags & MessageFlags.MSG_OOB) != 0 ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
@@ -276,14 +292,19 @@ internal sealed partial class InetStreamSocket : SocketFile
     {
         count = 0;
         message.AddressLength = 0;
-        if (_stage == Stage.Connecting && FinishConnect() is var outcome && outcome is not (Errno.None or Errno.EAGAIN))
+        if ((message.Flags & MessageFlags.MSG_ERRQUEUE) != 0)
         {
-            return outcome;
+            return Errno.EAGAIN;
         }
 
         if (!HasConnection)
         {
-            return _stage == Stage.Idle && (_shutdown & 1) != 0 ? Errno.None : Errno.ENOTCONN;
+            return ReceiveUnconnected(message.Flags);
+        }
+
+        if ((message.Flags & (MessageFlags.MSG_TRUNC | MessageFlags.MSG_PEEK)) == MessageFlags.MSG_TRUNC)
+        {
+            return Discard(destination.Remaining, out count);
         }
 
         TcpReceiveFlags flags = (message.Flags & MessageFlags.MSG_PEEK) != 0 ? TcpReceiveFlags.Peek : TcpReceiveFlags.None;
@@ -291,6 +312,10 @@ internal sealed partial class InetStreamSocket : SocketFile
         {
             flags |= TcpReceiveFlags.OutOfBand;
             message.ReturnedFlags |= MessageFlags.MSG_OOB;
+        }
+        else if (destination.Remaining == 0 && (Tcp.Poll(_handle) & SocketEvents.Readable) == 0)
+        {
+            return Errno.EAGAIN;
         }
 
         while (true)
@@ -306,6 +331,39 @@ internal sealed partial class InetStreamSocket : SocketFile
         }
     }
 
+    private Errno ReceiveUnconnected(MessageFlags flags)
+    {
+        if (_stage == Stage.Listening)
+        {
+            return Errno.ENOTCONN;
+        }
+
+        if ((flags & MessageFlags.MSG_OOB) != 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        Errno left = TakeError();
+        return left != Errno.None ? left : (_shutdown & 1) != 0 ? Errno.None : Errno.ENOTCONN;
+    }
+
+    /// <summary>MSG_TRUNC: bytes are taken and go nowhere (tcp(7)).</summary>
+    private Errno Discard(long most, out long count)
+    {
+        count = 0;
+        byte[] scratch = System.Buffers.ArrayPool<byte>.Shared.Rent((int)Math.Min(most, 64 * 1024));
+        Errno error;
+        int received;
+        do
+        {
+            error = Tcp.Receive(_handle, scratch.AsSpan(0, (int)Math.Min(most - count, scratch.Length)), TcpReceiveFlags.None, out received);
+            count += received;
+        }
+        while (error == Errno.None && received > 0 && count < most);
+        System.Buffers.ArrayPool<byte>.Shared.Return(scratch);
+        return count > 0 ? Errno.None : error;
+    }
+
     internal override Errno Ioctl(OpenFileDescription description, IoctlRequest request, Span<byte> argument)
     {
         if (request is not (IoctlRequest.FIONREAD or IoctlRequest.SIOCOUTQ or IoctlRequest.SIOCATMARK))
@@ -318,19 +376,11 @@ internal sealed partial class InetStreamSocket : SocketFile
             return Errno.EINVAL;
         }
 
-        TcpInfo info = default;
-        bool atMark = false;
-        if (HasConnection)
+        int value = !HasConnection ? 0 : request switch
         {
-            Tcp.GetInfo(_handle, out info);
-            atMark = Tcp.IsAtMark(_handle);
-        }
-
-        int value = request switch
-        {
-            IoctlRequest.FIONREAD => (int)info.ReceiveQueueBytes,
-            IoctlRequest.SIOCOUTQ => (int)info.SendQueueBytes,
-            _ => atMark ? 1 : 0,
+            IoctlRequest.FIONREAD => Tcp.ReadableBytes(_handle),
+            IoctlRequest.SIOCOUTQ => Tcp.UnacknowledgedBytes(_handle),
+            _ => Tcp.IsAtMark(_handle) ? 1 : 0,
         };
         return MemoryMarshal.TryWrite(argument, value) ? Errno.None : Errno.EFAULT;
     }
@@ -402,6 +452,11 @@ internal sealed partial class InetStreamSocket : SocketFile
         }
         else if (HasConnection)
         {
+            Tcp.GetInfo(_handle, out TcpInfo info);
+            Errno left = Tcp.TakeError(_handle);
+            bool isReset = info.State is TcpState.Established or TcpState.CloseWait or TcpState.FinWait1 or TcpState.FinWait2
+                or TcpState.SynReceived or TcpState.SynSent;
+            _error = isReset ? Errno.ECONNRESET : left;
             GiveUpConnection();
         }
 
@@ -415,19 +470,35 @@ internal sealed partial class InetStreamSocket : SocketFile
         _stage = Stage.Idle;
     }
 
+    /// <summary>The engine has given the connection up: refused, reset, or ended by both.</summary>
+    private bool IsDead() => Tcp.GetInfo(_handle, out TcpInfo info) != Errno.None || info.State == TcpState.Closed;
+
+    private bool NoteConnected()
+    {
+        if (_stage == Stage.Connecting && !IsDead() && (Tcp.Poll(_handle) & SocketEvents.Writable) != 0)
+        {
+            _stage = Stage.Connected;
+        }
+
+        return _stage == Stage.Connected;
+    }
+
+    /// <summary>A connection that is gone has given its port back, and bind may take another.</summary>
+    private void DropDeadConnection()
+    {
+        if (HasConnection && !_binding.IsBound && IsDead())
+        {
+            _error = Tcp.TakeError(_handle);
+            _shutdown = 3;
+            GiveUpConnection();
+        }
+    }
+
     private void StopListening()
     {
         Tcp.Close(_listener);
         _stage = Stage.Idle;
     }
 
-    private bool IsPeerKnown()
-    {
-        if (_stage == Stage.Connecting)
-        {
-            FinishConnect();
-        }
-
-        return _stage == Stage.Connected && Tcp.GetInfo(_handle, out TcpInfo info) == Errno.None && info.State != TcpState.Closed;
-    }
+    private bool IsPeerKnown() => HasConnection && NoteConnected() && !IsDead();
 }

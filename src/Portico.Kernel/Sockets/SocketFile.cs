@@ -54,8 +54,10 @@ internal abstract class SocketFile(StackDriver driver, NetworkStack stack, Addre
 
     internal override Errno Read(OpenFileDescription description, ref IoCursor destination, out long count)
     {
-        SocketMessage message = default;
-        return Receive(ref destination, ref message, out count);
+        // read(2) of nothing does not get as far as the socket.
+        count = 0;
+        SocketMessage message = new() { Flags = description.IsNonBlocking ? MessageFlags.MSG_DONTWAIT : MessageFlags.None };
+        return destination.Remaining == 0 ? Errno.None : Receive(ref destination, ref message, out count);
     }
 
     internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count)
@@ -116,6 +118,11 @@ internal abstract class SocketFile(StackDriver driver, NetworkStack stack, Addre
             long time = (SocketOption)option == SocketOption.SO_RCVTIMEO ? _receiveTimeoutMicroseconds : _sendTimeoutMicroseconds;
             ReadOnlySpan<long> pair = [time / 1_000_000, time % 1_000_000];
             return Return(MemoryMarshal.AsBytes(pair), value, out length);
+        }
+
+        if (Family == AddressFamily.AF_INET && level is not ((int)SocketLevel.SOL_SOCKET or (int)SocketLevel.IPPROTO_IP) && level != Protocol)
+        {
+            return Errno.EOPNOTSUPP;
         }
 
         Errno error = GetInteger(level, option, out int integer);

@@ -65,6 +65,7 @@ public sealed partial class Process
 
         public Errno TryPerform(out long result)
         {
+            Message.Flags |= Description.IsNonBlocking ? MessageFlags.MSG_DONTWAIT : MessageFlags.None;
             Errno error = ((SocketFile)Description.File).Receive(ref _destination, ref Message, out long count);
             _received += count;
             result = _received;
@@ -354,7 +355,8 @@ public sealed partial class Process
         return error == Errno.None && !Kernel.HasRoom(this) ? Errno.ENFILE : error;
     }
 
-    private bool CheckSocket(int fd, out Errno error)
+    /// <summary>Whether it is a socket: what is asked before any other argument is looked at. Errors: EBADF, ENOTSOCK.</summary>
+    internal bool CheckSocket(int fd, out Errno error)
     {
         using (Driver.Enter())
         {

@@ -107,6 +107,12 @@ public sealed partial class IpLayer
         route.IsMulticast = destination.IsMulticast;
         route.IsBroadcast = destination.IsLimitedBroadcast || IsSubnetBroadcast(destination);
         bool isGroup = route.IsMulticast || destination.IsLimitedBroadcast;
+        if (isGroup && destination.IsIpv4 && bound == null)
+        {
+            // A source address says through which interface a group is meant, as in Linux and BSD.
+            bound = InterfaceOf(source);
+        }
+
         if (isGroup && bound != null)
         {
             return Complete(ref route, bound, destination, 0);
@@ -161,6 +167,12 @@ public sealed partial class IpLayer
     /// </summary>
     internal bool LearnPathMtu(in IcmpErrorInfo error) =>
         error.Mtu >= 0 && !IsOwnUnicast(error.RemoteAddress) && PathMtus.Learn(error.RemoteAddress, error.Mtu);
+
+    /// <summary>The interface that has the address; null where it is unspecified or no unicast address of the stack.</summary>
+    private NetworkInterface? InterfaceOf(in IpAddress address) =>
+        _localAddresses.TryGetValue(address, out LocalAddress local) && local.Kind == LocalKind.Unicast
+            ? InterfaceAt(local.InterfaceIndex)
+            : address.IsLoopback ? _stack.Loopback : null;
 
     private NetworkInterface? FirstRealInterface(in IpAddress destination)
     {

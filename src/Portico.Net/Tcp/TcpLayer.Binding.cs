@@ -37,12 +37,16 @@ public readonly struct TcpBinding
 
 public sealed unsafe partial class TcpLayer
 {
-    /// <summary>Takes a local end. Errors: EADDRNOTAVAIL for an address that is not the stack's, EADDRINUSE.</summary>
+    /// <summary>
+    /// Takes a local end, which as in Linux may be a group's address of IPv4. Errors: EADDRNOTAVAIL for an address that is not the
+    /// stack's, EADDRINUSE.
+    /// </summary>
     public Errno Bind(in TcpBindRequest request, out TcpBinding binding)
     {
         binding = default;
         IpAddress address = request.Local.Address;
-        if (!address.IsUnspecified && (address.IsMulticast || !_stack.Ip.IsLocalAddress(address)))
+        bool isGroup = address.IsIpv4 && (address.IsMulticast || address.IsLimitedBroadcast);
+        if (!address.IsUnspecified && !isGroup && !_stack.Ip.IsLocalAddress(address))
         {
             return Errno.EADDRNOTAVAIL;
         }

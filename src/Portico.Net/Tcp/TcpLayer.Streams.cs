@@ -293,6 +293,33 @@ public sealed unsafe partial class TcpLayer
         c->CopiedSeq = c->RcvNxt;
     }
 
+    /// <summary>
+    /// FIONREAD: the bytes that can be read in one go, which is up to the urgent mark (tcp(7)). 0 for a handle that is not open.
+    /// </summary>
+    public int ReadableBytes(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        if (c == null || c->State is TcpState.SynSent or TcpState.SynReceived || c->RxHead == null)
+        {
+            return 0;
+        }
+
+        bool isLimited = c->Urgent != UrgentState.None && !Has(c, TcbFlags.OobInline) && !Seq.Lt(c->RcvUp, c->CopiedSeq)
+            && Seq.Lt(c->RcvUp, c->RcvNxt);
+        return (int)(isLimited ? c->RcvUp - c->CopiedSeq : c->RcvNxt - c->CopiedSeq - (Has(c, TcbFlags.FinReceived) ? 1u : 0));
+    }
+
+    /// <summary>
+    /// SIOCOUTQ: what has been written and is not acknowledged, a FIN included (tcp(7)). 0 for a handle that is not open.
+    /// </summary>
+    public int UnacknowledgedBytes(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        return c == null || c->State is TcpState.SynSent or TcpState.SynReceived
+            ? 0
+            : Math.Max(0, (int)(c->WriteSeq + (Has(c, TcbFlags.FinQueued) ? 1u : 0) - c->SndUna));
+    }
+
     /// <summary>What the connection is ready for, as poll(2) would say.</summary>
     public SocketEvents Poll(TcpHandle handle)
     {
@@ -319,7 +346,7 @@ public sealed unsafe partial class TcpLayer
             return events;
         }
 
-        if (c->RxHead != null)
+        if (c->RxHead != null && !IsOnlyUrgentByteLeft(c))
         {
             events |= SocketEvents.Readable;
         }

@@ -55,6 +55,11 @@ public sealed unsafe partial class TcpLayer
         Notify(c, SocketEvents.Priority);
     }
 
+    /// <summary>Whether reading stands at the urgent byte, which it skips, and nothing follows.</summary>
+    private static bool IsOnlyUrgentByteLeft(Tcb* c) =>
+        c->Urgent != UrgentState.None && c->RcvUp == c->CopiedSeq && !Has(c, TcbFlags.OobInline)
+            && c->RcvNxt - c->CopiedSeq - (Has(c, TcbFlags.FinReceived) ? 1u : 0) == 1;
+
     private static byte PayloadByte(ref Arrival seg, int offset)
     {
         Packet packet = seg.Packet;

@@ -17,7 +17,7 @@ public sealed partial class UdpLayer
             return Errno.EBADF;
         }
 
-        Errno error = CheckSend(socket, data);
+        Errno error = CheckSize(socket, data);
         if (error != Errno.None)
         {
             return error;
@@ -38,7 +38,7 @@ public sealed partial class UdpLayer
             return Errno.EBADF;
         }
 
-        Errno error = CheckSend(socket, data);
+        Errno error = CheckSize(socket, data);
         if (error == Errno.None && destination.Port == 0)
         {
             error = Errno.EINVAL;
@@ -133,8 +133,9 @@ public sealed partial class UdpLayer
         return error;
     }
 
-    private static Errno CheckSend(UdpSocket socket, ReadOnlySpan<byte> data) =>
-        data.Length > 65_535 ? Errno.EMSGSIZE : socket.IsSendShut ? Errno.EPIPE : Errno.None;
+    /// <summary>The order is Linux's: a socket of IPv6 looks at the destination first.</summary>
+    private static Errno CheckSize(UdpSocket socket, ReadOnlySpan<byte> data) =>
+        data.Length > 65_535 && !socket.IsIpv6 ? Errno.EMSGSIZE : Errno.None;
 
     private static Errno CheckFamily(UdpSocket socket, in IpAddress destination)
     {

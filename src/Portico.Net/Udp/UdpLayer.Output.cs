@@ -45,7 +45,7 @@ public sealed partial class UdpLayer
             return TakeError(socket);
         }
 
-        return Transmit(socket, data, destination, options);
+        return socket.IsSendShut ? Errno.EPIPE : Transmit(socket, data, destination, options);
     }
 
     private Errno Transmit(UdpSocket socket, ReadOnlySpan<byte> data, in Endpoint destination, in UdpSendOptions options)

@@ -9,6 +9,13 @@ namespace Portico.Differential.Tests.Sockets;
 /// </summary>
 public sealed class EveryOperationOnEverySocketTests
 {
+    /// <summary>docs/differences.md: Linux delays the acknowledgment of a FIN, so that SIOCOUTQ still counts it; Portico does not.</summary>
+    private static readonly (string Operation, string Kind)[] s_differences =
+    [
+        ("SIOCOUTQ", "a TCP connection that was shut down for writing"),
+        ("FIONREAD, SIOCOUTQ and SIOCATMARK after a read", "a TCP connection that was shut down for writing"),
+    ];
+
     private static readonly string[] s_noSockets = ["a pipe's empty read end", "an eventfd of 5", "/dev/null", "a closed number"];
 
     public static TheoryData<string, string> SocketCases
@@ -20,7 +27,10 @@ public sealed class EveryOperationOnEverySocketTests
             {
                 foreach (string kind in SocketKinds.All.Keys.Concat(s_noSockets))
                 {
-                    cases.Add(operation, kind);
+                    if (!s_differences.Contains((operation, kind)))
+                    {
+                        cases.Add(operation, kind);
+                    }
                 }
             }
 
@@ -37,7 +47,10 @@ public sealed class EveryOperationOnEverySocketTests
             {
                 foreach (string kind in SocketKinds.All.Keys)
                 {
-                    cases.Add(operation, kind);
+                    if (!s_differences.Contains((operation, kind)))
+                    {
+                        cases.Add(operation, kind);
+                    }
                 }
             }
 

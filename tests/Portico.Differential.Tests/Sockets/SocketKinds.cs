@@ -44,8 +44,9 @@ internal static class SocketKinds
         },
         ["a TCP connection that was shut down for writing"] = kit =>
         {
-            (long client, _) = kit.Connected(AF_INET);
+            (long client, long server) = kit.Connected(AF_INET);
             kit.Call(shutdown, client, (long)ShutdownHow.SHUT_WR);
+            kit.Poll(5000, (server, SocketEvents.ReadHangUp));
             return client;
         },
         ["a TCP connection that was shut down for reading"] = kit =>

@@ -23,6 +23,14 @@ public static unsafe partial class LinuxAbi
 
     private static bool TrySockets(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
     {
+        if (number is SyscallNumber.bind or SyscallNumber.connect or SyscallNumber.setsockopt or SyscallNumber.getsockopt
+            && !process.CheckSocket(a.Fd, out Errno wrong))
+        {
+            // The descriptor is looked at before any other argument.
+            result = wrong;
+            return true;
+        }
+
         switch (number)
         {
             case SyscallNumber.socket:
