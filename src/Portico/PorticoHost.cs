@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Portico.Kernel;
 using Portico.Net;
+using AddressFamily = System.Net.Sockets.AddressFamily;
 
 namespace Portico;
 

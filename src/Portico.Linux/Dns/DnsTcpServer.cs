@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Portico.Kernel;
 using Portico.Net;
+using SocketType = System.Net.Sockets.SocketType;
 
 namespace Portico.Linux;
 

@@ -4,6 +4,8 @@ using Portico.Kernel;
 using Portico.Linux;
 using Portico.Net;
 using Process = System.Diagnostics.Process;
+using AddressFamily = System.Net.Sockets.AddressFamily;
+using SocketType = System.Net.Sockets.SocketType;
 
 namespace Portico.Interop.Tests.Kernel;
 
