@@ -95,6 +95,28 @@ internal readonly unsafe partial struct HostSocket(int fd)
         }
     }
 
+    /// <summary>Sends bytes from several places, in order, in one call.</summary>
+    public Errno Send(ReadOnlySpan<TcpReceivedSlice> slices, out int sent)
+    {
+        LibC.IoVector* vector = stackalloc LibC.IoVector[slices.Length];
+        for (int i = 0; i < slices.Length; i++)
+        {
+            vector[i].Base = slices[i].Start;
+            vector[i].Length = (nuint)slices[i].Length;
+        }
+
+        LibC.MessageHeader message = new() { Vector = vector, VectorCount = (nuint)slices.Length };
+        nint count;
+        do
+        {
+            count = LibC.SendMessage(fd, &message, LibC.MSG_NOSIGNAL | LibC.MSG_DONTWAIT);
+        }
+        while (count < 0 && LastError == Errno.EINTR);
+
+        sent = (int)Math.Max(count, 0);
+        return count < 0 ? LastError : Errno.None;
+    }
+
     public Errno Receive(Span<byte> buffer, out int received, int flags = 0)
     {
         fixed (byte* bytes = buffer)

@@ -3,11 +3,11 @@ using Portico.Net;
 namespace Portico.Linux;
 
 /// <summary>
-/// A socket of the host and a connection of the stack, each other's continuation. Bytes pass through a buffer that all relays share;
-/// what the other side does not take at once is kept here, and then nothing more is read, so that back-pressure goes through. The end
-/// of either direction, resets and the urgent mark are passed on as they come. Who opens what is the derived classes' story.
+/// A socket of the host and a connection of the stack, each other's continuation. Bytes go from one's memory to the other's; where one
+/// does not take them nothing more is read from the other, so that back-pressure goes through. The end of either direction, resets
+/// and the urgent mark are passed on as they come. Who opens what is the derived classes' story.
 /// </summary>
-internal abstract class TcpRelay : IPollHandler, ISocketOwner
+internal abstract partial class TcpRelay : IPollHandler, ISocketOwner
 {
     private protected enum Phase
     {
@@ -125,115 +125,6 @@ internal abstract class TcpRelay : IPollHandler, ISocketOwner
         while (_phase == Phase.Open && (events & SocketEvents.Writable) != 0 && PumpToStack())
         {
         }
-    }
-
-    /// <summary>Moves what the host has received into the stack; true where it stopped at its share.</summary>
-    private bool PumpToStack() => Pump(ref _host, ref _stack, ref _toStack, ProxyCounter.TcpBytesIn);
-
-    /// <summary>Moves what the stack has received into the host's socket; true where it stopped at its share.</summary>
-    private bool PumpToHost()
-    {
-        bool more = Pump(ref _stack, ref _host, ref _toHost, ProxyCounter.TcpBytesOut);
-        if (_toHost.IsDone)
-        {
-            MarkDelivered();
-        }
-
-        return more;
-    }
-
-    private bool Pump<TFrom, TTo>(ref TFrom from, ref TTo to, ref TcpRelayDirection direction, ProxyCounter bytesMoved)
-        where TFrom : struct, ITcpRelayEnd
-        where TTo : struct, ITcpRelayEnd
-    {
-        int budget = TcpProxy.BudgetBytes;
-        while (budget > 0)
-        {
-            if (!direction.IsEmpty)
-            {
-                if (!Send(ref to, direction.Kept, direction.IsUrgent, out int taken))
-                {
-                    return false;
-                }
-
-                direction.Take(taken);
-                if (!direction.IsEmpty)
-                {
-                    return false;
-                }
-            }
-
-            if (direction.HasEnded)
-            {
-                return false;
-            }
-
-            Errno error = from.Receive(Proxy.Scratch, out int received, out bool isUrgent);
-            if (error == Errno.EAGAIN)
-            {
-                return false;
-            }
-
-            if (error != Errno.None)
-            {
-                OnError<TFrom>(error);
-                return false;
-            }
-
-            if (received == 0)
-            {
-                if (_isBreaking)
-                {
-                    // An error is reported once; after it even a reset connection reads as ended.
-                    return false;
-                }
-
-                direction.HasEnded = true;
-                if (TFrom.IsHost)
-                {
-                    OnHostEvent(TcpProxyEventKind.Ended, Errno.None);
-                }
-
-                to.ShutdownSend();
-                EndWhenDone();
-                return false;
-            }
-
-            budget -= received;
-            Proxy.Counters[bytesMoved] += received;
-            ReadOnlySpan<byte> bytes = Proxy.Scratch.AsSpan(0, received);
-            if (!Send(ref to, bytes, isUrgent, out int sent))
-            {
-                return false;
-            }
-
-            if (sent < received)
-            {
-                direction.Keep(bytes[sent..], isUrgent);
-                return false;
-            }
-
-            if (!from.MayHaveMore)
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    /// <summary>False where the connection is gone; none taken is no failure.</summary>
-    private bool Send<TTo>(ref TTo to, ReadOnlySpan<byte> bytes, bool isUrgent, out int sent)
-        where TTo : struct, ITcpRelayEnd
-    {
-        Errno error = to.Send(bytes, isUrgent, out sent);
-        if (error is Errno.None or Errno.EAGAIN)
-        {
-            return true;
-        }
-
-        OnError<TTo>(error);
-        return false;
     }
 
     private void OnError<TEnd>(Errno error)

@@ -9,9 +9,6 @@ internal interface ITcpRelayEnd
     /// <summary>Whether it is the host's side.</summary>
     static abstract bool IsHost { get; }
 
-    /// <summary>False when it is certain that nothing more is there until the next event.</summary>
-    bool MayHaveMore { get; }
-
     /// <summary>Takes bytes, or the one urgent byte. None with 0 bytes is the end.</summary>
     Errno Receive(Span<byte> buffer, out int received, out bool isUrgent);
 
@@ -34,6 +31,7 @@ internal struct TcpHostEnd : ITcpRelayEnd
 
     public static bool IsHost => true;
 
+    /// <summary>False when it is certain that nothing more is there until the next event.</summary>
     public bool MayHaveMore { get; private set; }
 
     public void Remember(SocketEvents events)
@@ -64,8 +62,6 @@ internal struct TcpStackEnd : ITcpRelayEnd
     public TcpHandle Handle;
 
     public static bool IsHost => false;
-
-    public readonly bool MayHaveMore => true;
 
     public readonly Errno Receive(Span<byte> buffer, out int received, out bool isUrgent)
     {

@@ -48,8 +48,8 @@ public unsafe struct TcpReceiveLoan
 public sealed unsafe partial class TcpLayer
 {
     /// <summary>
-    /// Takes memory for at most <paramref name="bytes"/> bytes, as many as fit in the send buffer. The caller fills all of it and calls
-    /// <see cref="Commit"/>. Errors: as <see cref="Send"/>.
+    /// Takes memory for at most <paramref name="bytes"/> bytes, as many as fit in the send buffer. The caller fills it and calls
+    /// <see cref="Commit(TcpHandle, ref TcpSendLoan, TcpSendFlags)"/>. Errors: as <see cref="Send"/>.
     /// </summary>
     public Errno Reserve(TcpHandle handle, int bytes, out TcpSendLoan loan)
     {
@@ -86,10 +86,17 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>Sends what a loan was filled with; the memory is the stack's again in any case. Errors: as <see cref="Send"/>.</summary>
-    public Errno Commit(TcpHandle handle, ref TcpSendLoan loan, TcpSendFlags flags)
+    public Errno Commit(TcpHandle handle, ref TcpSendLoan loan, TcpSendFlags flags) => Commit(handle, ref loan, loan.Length, flags);
+
+    /// <summary>As the other, where only the first <paramref name="length"/> bytes were filled, one at least.</summary>
+    public Errno Commit(TcpHandle handle, ref TcpSendLoan loan, int length, TcpSendFlags flags)
     {
+        if (length <= 0 || length > loan.Length)
+        {
+            throw new ArgumentOutOfRangeException(nameof(length));
+        }
+
         Block* block = loan.Block;
-        int length = loan.Length;
         loan = default;
         Tcb* c = Find(handle);
         Errno error = c == null ? Errno.EBADF : CheckSend(c);
@@ -105,6 +112,16 @@ public sealed unsafe partial class TcpLayer
         c->WriteSeq += (uint)length;
         AfterAppend(c, flags);
         return Errno.None;
+    }
+
+    /// <summary>Gives a loan back unused.</summary>
+    public void Return(ref TcpSendLoan loan)
+    {
+        if (loan.Block != null)
+        {
+            _engine.Blocks.Release(loan.Block);
+            loan = default;
+        }
     }
 
     /// <summary>
