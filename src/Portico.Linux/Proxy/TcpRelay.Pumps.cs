@@ -6,9 +6,6 @@ namespace Portico.Linux;
 // How bytes get from one side to the other, without a copy between the stack's memory and the kernel's.
 internal abstract partial class TcpRelay
 {
-    /// <summary>What one read of the host's socket takes at most: a block of the stack's.</summary>
-    private const int BlockBytes = 64 * 1024;
-
     /// <summary>Fewer bytes than these are copied, so that a queue of small pieces does not hold large blocks.</summary>
     private const int InPlaceBytesMin = 16 * 1024;
 
@@ -16,10 +13,12 @@ internal abstract partial class TcpRelay
 
     /// <summary>
     /// Moves what the host has received into the stack; true where it stopped at its share. Bytes that fill a block are read straight
-    /// into the stack's memory, fewer are copied together there.
+    /// into the stack's memory, fewer are copied together there. One read takes what one packet carries: more would leave a rest that
+    /// goes out as a small packet.
     /// </summary>
     private bool PumpToStack()
     {
+        int packetBytes = _stack.Tcp.PacketBytes(Handle);
         for (int budget = TcpProxy.BudgetBytes; budget > 0;)
         {
             if (!GiveKept(ref _stack, ref _toStack) || _toStack.HasEnded)
@@ -27,7 +26,7 @@ internal abstract partial class TcpRelay
                 return false;
             }
 
-            Errno room = _stack.Tcp.Reserve(Handle, BlockBytes, out TcpSendLoan loan);
+            Errno room = _stack.Tcp.Reserve(Handle, packetBytes, out TcpSendLoan loan);
             if (room == Errno.EAGAIN)
             {
                 return false;

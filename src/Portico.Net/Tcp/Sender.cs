@@ -29,6 +29,19 @@ public sealed unsafe partial class TcpLayer
         return (uint)Math.Max(c->Mss - sackBytes, 8);
     }
 
+    /// <summary>The payload of the largest packet: one segment, or as many as fit below the length of an IP packet.</summary>
+    private static uint PacketBytes(uint mss) => mss >= SuperSegmentBytes ? mss : SuperSegmentBytes - (SuperSegmentBytes % mss);
+
+    /// <summary>
+    /// How much payload one packet to the peer carries now, at most: as many segments as fit. Who writes as much at a time as this, or a
+    /// multiple, leaves no small rest for a packet of its own. 0 for a stale handle.
+    /// </summary>
+    public int PacketBytes(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        return c == null ? 0 : (int)PacketBytes(CurrentMss(c));
+    }
+
     /// <summary>Whether the peer's window has room for the next segment (Linux: tcp_snd_wnd_test).</summary>
     private static bool WindowAllowsSegment(Tcb* c)
     {

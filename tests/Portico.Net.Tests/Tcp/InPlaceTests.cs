@@ -211,6 +211,36 @@ public sealed unsafe class InPlaceTests
         Assert.Equal(Errno.EAGAIN, pair.B.Tcp.Receive(server, new byte[10], TcpReceiveFlags.None, out _));
     }
 
+    [Theory]
+    [InlineData(1500, 45 * 1448)]
+    [InlineData(9000, 7 * 8948)]
+    [InlineData(65520, 65468)]
+    public void Who_writes_as_much_as_a_packet_carries_leaves_no_rest(int mtu, int expected)
+    {
+        const LinkFeatures Features = LinkFeatures.ChecksumOffload | LinkFeatures.Tso4 | LinkFeatures.ReceiveChecksumVerified;
+        using TcpPair pair = new(mtu, Features, configureA: settings => settings.tcp_slow_start_after_idle = false);
+        (TcpHandle client, TcpHandle server) = pair.Connect();
+        pair.Transfer(pair.A, client, pair.B, server, 4_000_000, Duration.FromSeconds(60));
+        pair.RunFor(Duration.FromSeconds(1));
+        pair.A.Tcp.SetOption(client, TcpOption.TCP_NODELAY, 1);
+
+        // The segment's size without SACK blocks and with timestamps.
+        Assert.Equal(expected, pair.A.Tcp.PacketBytes(client));
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(Errno.None, pair.A.Tcp.Reserve(client, expected, out TcpSendLoan loan));
+            Assert.Equal(Errno.None, pair.A.Tcp.Commit(client, ref loan, expected, TcpSendFlags.None));
+        }
+
+        pair.RunFor(Duration.FromSeconds(1));
+        TcpReceivedSlice* slices = stackalloc TcpReceivedSlice[4];
+        Assert.Equal(3, pair.B.Tcp.PeekReceived(server, new Span<TcpReceivedSlice>(slices, 4)));
+        Assert.Equal(expected, slices[0].Length);
+        Assert.Equal(expected, slices[1].Length);
+        Assert.Equal(expected, slices[2].Length);
+        Assert.Equal(0, pair.B.Tcp.PacketBytes(default));
+    }
+
     private static string Peek(RawPeer peer) => System.Text.Encoding.ASCII.GetString(Peek(peer.Tcp, peer.Handle));
 
     private static byte[] Peek(TcpLayer tcp, TcpHandle handle)
