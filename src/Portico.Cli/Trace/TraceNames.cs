@@ -85,11 +85,11 @@ internal static class TraceNames
         TcpState.SynReceived => "it was asked for a connection and agrees",
         TcpState.Established => "connected",
         TcpState.FinWait1 => "it has closed and will send no more",
-        TcpState.FinWait2 => "its FIN is acknowledged; it waits for the other side's",
+        TcpState.FinWait2 => "its FIN is acknowledged",
         TcpState.CloseWait => "it has the other side's FIN",
         TcpState.Closing => "both closed at the same time",
         TcpState.LastAck => "it closes too",
-        TcpState.TimeWait => "both sides have closed; it waits until no old packet can be on its way",
+        TcpState.TimeWait => "both have closed; it waits for late packets",
         _ => "over",
     };
 

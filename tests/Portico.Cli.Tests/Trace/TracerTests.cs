@@ -94,11 +94,11 @@ public sealed class TracerTests : IDisposable
             85.000 ms  #1       command  ESTABLISHED -> FIN-WAIT-1: it has closed and will send no more
             85.000 ms  #1       portico  ESTABLISHED -> CLOSE-WAIT: FIN received
             85.000 ms  #1   <-- ACK seq 7 ack 10 win 502
-            85.000 ms  #1       command  FIN-WAIT-1 -> FIN-WAIT-2: its FIN is acknowledged; it waits for the other side's
+            85.000 ms  #1       command  FIN-WAIT-1 -> FIN-WAIT-2: its FIN is acknowledged
             100.000 ms  #1       portico  CLOSE-WAIT -> LAST-ACK: close by Portico
             100.000 ms  #1   <-- FIN,ACK seq 7 ack 10 win 502
             110.000 ms  #1   --> ACK seq 10 ack 8 win 502
-            110.000 ms  #1       command  FIN-WAIT-2 -> TIME-WAIT: both sides have closed; it waits until no old packet can be on its way
+            110.000 ms  #1       command  FIN-WAIT-2 -> TIME-WAIT: both have closed; it waits for late packets
             110.000 ms  #1       portico  LAST-ACK -> CLOSED: ACK received
             110.000 ms  #1       over after 105.000 ms: 8 bytes sent, 6 bytes received, 0 retransmissions
             """.Split('\n'), Lines());
@@ -122,7 +122,7 @@ public sealed class TracerTests : IDisposable
                 "25.000 ms  #1       portico  FIN-WAIT-1 -> CLOSING: FIN received",
                 "25.000 ms  #1   <-- ACK seq 2 ack 2 win 502",
                 "25.000 ms  #1       command  FIN-WAIT-1 -> CLOSING: both closed at the same time",
-                "25.000 ms  #1       command  CLOSING -> TIME-WAIT: both sides have closed; it waits until no old packet can be on its way",
+                "25.000 ms  #1       command  CLOSING -> TIME-WAIT: both have closed; it waits for late packets",
                 "30.000 ms  #1       portico  CLOSING -> TIME-WAIT: ACK received",
                 "30.000 ms  #1       over after 25.000 ms: 0 bytes sent, 0 bytes received, 0 retransmissions",
             ], Lines());

@@ -345,7 +345,7 @@ public sealed class RunTests : IDisposable
     public void The_capture_shows_the_connection_without_a_fault()
     {
         string file = Path.Combine(_directory, "run.pcapng");
-        _host.Portico("run", "--pcap", file, "--", "curl", "-sS", "-o", "/dev/null", "http://portico.internal/").Succeeded();
+        _host.Portico("run", "--pcap", file, "--", "curl", "-sS4", "-o", "/dev/null", "http://portico.internal/").Succeeded();
         string faults = CommandResult.WaitFor(Process.Start(CommandResult.StartInfo(
             "tshark",
             [
