@@ -23,6 +23,7 @@ internal static class CommandLine
         root.Subcommands.Add(RunCommand.Create(command, own));
         root.Subcommands.Add(PsCommand.Create());
         root.Subcommands.Add(SsCommand.Create());
+        root.Subcommands.Add(PublishCommand.Create());
         ParseResult result = root.Parse(own);
         if (UnknownOption(result) is string unknown)
         {

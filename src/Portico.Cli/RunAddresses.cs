@@ -1,3 +1,4 @@
+using Portico.Linux;
 using Portico.Net;
 
 namespace Portico.Cli;
@@ -22,4 +23,11 @@ internal static class RunAddresses
 
     /// <summary>The addresses that stand for the host.</summary>
     public static IReadOnlyList<IpAddress> Hosts { get; } = [HostIpv4.Address, HostIpv6.Address];
+
+    /// <summary>Where connections from outside go, and as whom those come whose own address means somebody else inside.</summary>
+    public static InboundNetwork Inbound(bool hasIpv6) => new()
+    {
+        Commands = hasIpv6 ? [CommandIpv4, CommandIpv6] : [CommandIpv4],
+        Hosts = Hosts,
+    };
 }

@@ -49,6 +49,8 @@ internal static class RunCommand
 
         policy.AddTo(run);
         trace.AddTo(run);
+        PublishFlags publish = new();
+        publish.AddTo(run);
         run.Arguments.Add(command);
         run.SetAction(result =>
         {
@@ -74,6 +76,7 @@ internal static class RunCommand
                 Seed = result.GetResult(seed) is null ? null : result.GetValue(seed),
                 Mtu = result.GetValue(mtu),
                 Policy = policy.Read(result),
+                Publish = publish.Read(result),
                 Stats = result.GetValue(stats),
                 Name = result.GetValue(name),
             };

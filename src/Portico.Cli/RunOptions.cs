@@ -33,6 +33,9 @@ internal sealed class RunOptions
 
     public required PolicyOptions Policy { get; init; }
 
+    /// <summary>The ports of the host that lead to the command.</summary>
+    public IReadOnlyList<PublishSpec> Publish { get; init; } = [];
+
     public bool Stats { get; init; }
 
     /// <summary>What the run is called on its control socket; null for its process id.</summary>

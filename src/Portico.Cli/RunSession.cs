@@ -22,6 +22,7 @@ internal sealed class RunSession : IDisposable
     private readonly HostPolicy _policy;
     private readonly TcpProxy _tcp;
     private readonly DnsTcpServer _dns;
+    private readonly Publishing _publishing;
     private ImpairmentLink? _impairment;
     private readonly RunCapture? _capture;
     private readonly RunTrace? _trace;
@@ -79,8 +80,11 @@ internal sealed class RunSession : IDisposable
                 Impairment = _impairment,
             };
             _status = new StatusServer(_sources);
+            PortPublisher publisher = new(_tcp, udp, RunAddresses.Inbound(_namespace.HasIpv6));
+            _publishing = new Publishing(_driver, publisher, _namespace.Sockets);
             _link.Start(_events);
             _control.Add("ps", new PsVerb(_control.Name, options.CommandLine, _driver, _stack, _link).Answer);
+            _control.Add("publish", new PublishVerb(_publishing).Answer);
             _control.Add("ss", sockets.Answer);
         }
     }
@@ -91,6 +95,11 @@ internal sealed class RunSession : IDisposable
         using SignalForwarder signals = new();
         _status.Start();
         _dns.Start(RunAddresses.Gateways);
+        foreach (PublishSpec spec in _options.Publish)
+        {
+            _publishing.Add(spec, Terminal.Error);
+        }
+
         _started = Stopwatch.GetTimestamp();
         using (_driver.Enter())
         {
@@ -102,6 +111,7 @@ internal sealed class RunSession : IDisposable
         _control.Start();
         int status = _namespace.WaitFor(command);
         signals.Target = null;
+        _namespace.KillLeftovers();
         Drain();
         _exitStatus = status;
         return status;
@@ -207,6 +217,7 @@ internal sealed class RunSession : IDisposable
     public void Dispose()
     {
         _control.Dispose();
+        _publishing.Dispose();
         _dns.Dispose();
         _status.DisposeAsync().AsTask().Wait();
         _trace?.Dispose();

@@ -16,6 +16,11 @@ public enum ProxyCounter
 
     /// <summary>Refused: there were too many connections, or the host had no descriptor or memory left.</summary>
     TcpLimitRefusals,
+    TcpInboundRequests,
+    TcpInboundAccepted,
+
+    /// <summary>A client outside was reset, because the command's side refused the connection or did not answer.</summary>
+    TcpInboundRefused,
     TcpClosed,
     TcpReset,
     TcpBytesOut,
@@ -29,6 +34,9 @@ public enum ProxyCounter
     /// <summary>The oldest flow was given up for a new one.</summary>
     UdpEvicted,
     UdpLimitDrops,
+
+    /// <summary>A client outside was told that the command has no socket on the port.</summary>
+    UdpInboundRefused,
     PingOut,
     PingIn,
     PingErrors,

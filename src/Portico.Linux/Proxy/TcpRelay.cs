@@ -49,8 +49,6 @@ internal abstract partial class TcpRelay : IPollHandler, ISocketOwner
     /// <summary>Whether there is a connection of the stack to be closed in the end.</summary>
     private protected bool HasHandle { get; set; }
 
-    private protected bool IsClosed => _phase == Phase.Closed;
-
     /// <summary>The host's socket is ready for something, while one side is still missing.</summary>
     private protected abstract void OnHostOpening(SocketEvents events);
 
@@ -59,6 +57,11 @@ internal abstract partial class TcpRelay : IPollHandler, ISocketOwner
 
     /// <summary>Something to tell an observer has happened on the host's side.</summary>
     private protected abstract void OnHostEvent(TcpProxyEventKind kind, Errno error);
+
+    /// <summary>The relay is over.</summary>
+    private protected virtual void OnClosed()
+    {
+    }
 
     /// <summary>Both sides are there.</summary>
     private protected void SetOptions()
@@ -195,6 +198,7 @@ internal abstract partial class TcpRelay : IPollHandler, ISocketOwner
 
         _toHost.Clear();
         _toStack.Clear();
+        OnClosed();
         if (HasHandle && isReset)
         {
             _stack.Tcp.Abort(Handle);

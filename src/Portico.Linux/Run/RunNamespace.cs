@@ -43,6 +43,7 @@ public sealed class RunNamespace : IDisposable
 {
     private readonly NetworkNamespace _namespace;
     private readonly RunNamespaceOptions _options;
+    private Leftovers? _leftovers;
 
     /// <summary>Makes the namespaces and the device, and configures the kernel's side of it.</summary>
     public RunNamespace(RunNamespaceOptions options)
@@ -60,6 +61,7 @@ public sealed class RunNamespace : IDisposable
         try
         {
             Device = _namespace.Invoke(Configure);
+            Sockets = _namespace.Invoke(() => new SocketDiagnostics());
         }
         catch
         {
@@ -74,15 +76,25 @@ public sealed class RunNamespace : IDisposable
     /// <summary>The directory in /proc of a thread inside, by which its network's tables are read (proc(5)).</summary>
     public string ProcDirectory => _namespace.Path.AsSpan(0, _namespace.Path.Length - "/ns/net".Length).ToString();
 
+    /// <summary>The list of the sockets inside; one thread at a time.</summary>
+    public SocketDiagnostics Sockets { get; }
+
     /// <summary>Whether the device has IPv6 addresses; a kernel may lack the protocol.</summary>
     public bool HasIpv6 { get; private set; }
 
     /// <summary>Starts the command inside.</summary>
-    public CommandProcess Start(string path, IReadOnlyList<string> commandLine) =>
-        _namespace.Invoke(() => CommandProcess.Start(path, commandLine));
+    public CommandProcess Start(string path, IReadOnlyList<string> commandLine) => _namespace.Invoke(() =>
+    {
+        CommandProcess command = CommandProcess.Start(path, commandLine);
+        _leftovers = new Leftovers();
+        return command;
+    });
 
     /// <summary>Waits for the command, on the thread that started it.</summary>
     public int WaitFor(CommandProcess command) => _namespace.Invoke(command.Wait);
+
+    /// <summary>Kills what the command has left in the background: its network ends with it.</summary>
+    public void KillLeftovers() => _leftovers?.Kill();
 
     private TunDevice Configure()
     {
@@ -188,6 +200,9 @@ public sealed class RunNamespace : IDisposable
     /// <summary>Closes the device and ends the thread; a command that still runs is killed.</summary>
     public void Dispose()
     {
+        _leftovers?.Kill();
+        _leftovers?.Dispose();
+        Sockets.Dispose();
         Device.Dispose();
         _namespace.Dispose();
     }

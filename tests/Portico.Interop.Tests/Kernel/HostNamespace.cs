@@ -46,6 +46,15 @@ public sealed class HostNamespace : IDisposable
         return made;
     });
 
+    /// <summary>A listening socket of the kernel in this namespace, on a given port.</summary>
+    public Socket Listen(IPEndPoint at) => _namespace.Invoke(() =>
+    {
+        Socket made = new(at.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        made.Bind(at);
+        made.Listen();
+        return made;
+    });
+
     /// <summary>A bound datagram socket of the kernel in this namespace.</summary>
     public Socket BindUdp(IpAddress address, out int port)
     {
@@ -62,6 +71,37 @@ public sealed class HostNamespace : IDisposable
         made.Bind(new IPEndPoint(address.ToIPAddress(), port));
         return made;
     });
+
+    /// <summary>Gives the host another address that is no loopback address.</summary>
+    public void AddAddress(IpAddress address) => _namespace.Invoke(() =>
+    {
+        using RtNetlink netlink = new();
+        netlink.AddAddress(RtNetlink.IndexOf("lo"), new IpPrefix(address, address.IsIpv4 ? 32 : 128));
+    });
+
+    /// <summary>A connected socket of the kernel in this namespace, from an address of its choice or a given one.</summary>
+    public Socket Connect(IPEndPoint server, IPAddress? client = null, SocketType type = SocketType.Stream) => _namespace.Invoke(() =>
+    {
+        Socket made = new(server.AddressFamily, type, type == SocketType.Stream ? ProtocolType.Tcp : ProtocolType.Udp);
+        try
+        {
+            if (client != null)
+            {
+                made.Bind(new IPEndPoint(client, 0));
+            }
+
+            made.Connect(server);
+            return made;
+        }
+        catch
+        {
+            made.Dispose();
+            throw;
+        }
+    });
+
+    /// <summary>Runs a program in this namespace and waits for it.</summary>
+    public CommandResult Run(string file, params string[] arguments) => CommandResult.WaitFor(StartProgram(file, arguments));
 
     /// <summary>Starts the tool in this namespace.</summary>
     public Process StartPortico(params string[] arguments) => StartProgram("dotnet", [ToolPath, .. arguments]);
