@@ -51,7 +51,7 @@ internal sealed class PublishSpec
         if (rest.StartsWith('['))
         {
             int end = rest.IndexOf("]:", StringComparison.Ordinal);
-            if (end < 0 || !IpAddress.TryParse(rest[1..end], out IpAddress ipv6) || ipv6.IsIpv4)
+            if (end < 0 || !IpAddress.TryParse(rest.AsSpan(1, end - 1), out IpAddress ipv6) || ipv6.IsIpv4)
             {
                 throw Error(text, "an IPv6 address stands in brackets: [::1]:8080:80");
             }
@@ -85,7 +85,10 @@ internal sealed class PublishSpec
             throw Error(text, $"{hostCount} ports of the host for {count} of the command");
         }
 
-        return new PublishSpec(text) { Address = address, Protocol = protocol, HostFirst = hostFirst, PortFirst = portFirst, Count = count };
+        return new PublishSpec(text)
+        {
+            Address = address, Protocol = protocol, HostFirst = hostFirst, PortFirst = portFirst, Count = count,
+        };
     }
 
     private static (int First, int Count) ParseRange(string text, string range, int least)

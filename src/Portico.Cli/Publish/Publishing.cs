@@ -68,7 +68,8 @@ internal sealed class Publishing(StackDriver driver, PortPublisher publisher, So
     }
 
     /// <summary>Publishes one port for the command's sake, under the driver's lock.</summary>
-    internal Errno AddAutomatic(IpProtocol protocol, IReadOnlyList<IpAddress> hosts, ushort port, List<PublishedPort> added, out Endpoint at)
+    internal Errno AddAutomatic(
+        IpProtocol protocol, IReadOnlyList<IpAddress> hosts, ushort port, List<PublishedPort> added, out Endpoint at)
     {
         int first = added.Count;
         Errno error = BindAll(protocol, hosts, port, port, true, added, out at);

@@ -34,7 +34,7 @@ public sealed class InboundNetwork
     {
         IpAddress address = client.Address;
         bool isKept = address.IsIpv4 == isIpv4 && !address.IsLoopback && !address.IsLinkLocal && !address.IsMulticast
-            && !address.IsUnspecified && !Commands.Any(c => c.Contains(client.Address));
+            && !address.IsUnspecified && !Commands.Any(c => c.Contains(address));
         return isKept ? client : new Endpoint(Hosts.First(h => h.IsIpv4 == isIpv4), client.Port);
     }
 }

@@ -25,9 +25,11 @@ public static class PortOwner
         // A dual-stack socket has the port of IPv4, too.
         HashSet<string> links =
         [
-            .. sockets.Where(s => s.Local.Port == local.Port && MayOverlap(s.Local.Address, local.Address)).Select(s => $"socket:[{s.Inode}]"),
+            .. sockets.Where(s => s.Local.Port == local.Port && MayOverlap(s.Local.Address, local.Address))
+                .Select(s => $"socket:[{s.Inode}]"),
         ];
-        return links.Count == 0 ? null : Directory.EnumerateDirectories("/proc").Select(d => Describe(d, links)).FirstOrDefault(o => o != null);
+        return links.Count == 0
+            ? null : Directory.EnumerateDirectories("/proc").Select(d => Describe(d, links)).FirstOrDefault(o => o != null);
     }
 
     private static bool MayOverlap(in IpAddress a, in IpAddress b) => a == b || a.IsUnspecified || b.IsUnspecified;

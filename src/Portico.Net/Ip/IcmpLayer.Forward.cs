@@ -77,8 +77,8 @@ public sealed partial class IcmpLayer
         packet.TransportOffset = packet.Start;
         if (isIpv4)
         {
-            Ipv4Header.Write(
-                packet.Push(Ipv4Header.LengthMin), Ipv4Header.LengthMin + length, 0, 0, request.HopLimit, protocol, request.Source, request.Destination);
+            Span<byte> header = packet.Push(Ipv4Header.LengthMin);
+            Ipv4Header.Write(header, header.Length + length, 0, 0, request.HopLimit, protocol, request.Source, request.Destination);
         }
         else
         {

@@ -41,6 +41,7 @@ public sealed class AutoPublishTests : IDisposable
         """;
 
     private readonly HostNamespace _host = new();
+    private readonly string _name = $"auto-{Guid.NewGuid():N}"[..30];
     private readonly string _runtime = Directory.CreateTempSubdirectory("portico-auto").FullName;
 
     public void Dispose()
@@ -135,10 +136,10 @@ public sealed class AutoPublishTests : IDisposable
     }
 
     private CommandResult Publish(params string[] arguments) =>
-        _host.Run("env", [$"XDG_RUNTIME_DIR={_runtime}", "dotnet", HostNamespace.ToolPath, "publish", .. arguments]);
+        _host.Run("env", [$"XDG_RUNTIME_DIR={_runtime}", "dotnet", HostNamespace.ToolPath, "publish", "--run", _name, .. arguments]);
 
     private RunningTool Start(params string[] options) => new(_host.StartProgram(
-        "env", [$"XDG_RUNTIME_DIR={_runtime}", "dotnet", HostNamespace.ToolPath, "run", .. options, "--", "python3", "-c", Obedient]));
+        "env", [$"XDG_RUNTIME_DIR={_runtime}", "dotnet", HostNamespace.ToolPath, "run", "--name", _name, .. options, "--", "python3", "-c", Obedient]));
 
     private static void Tell(RunningTool run, string line)
     {

@@ -42,7 +42,7 @@ public sealed class LeftoverTests : IDisposable
     [Fact]
     public void A_run_whose_command_is_killed_leaves_nothing()
     {
-        using RunningTool run = new(_host.StartPortico("run", "-p", "8080:80", "--", "python3", "-c", Daemon + "time.sleep(1000)"));
+        using RunningTool run = new(_host.StartPortico("run", "-p", "8080:80", "--", "python3", "-c", Daemon + "\ntime.sleep(1000)"));
         string[] words = run.Process.StandardOutput.ReadLine()!.Split(' ');
         Process.GetProcessById(int.Parse(words[0], CultureInfo.InvariantCulture)).Kill();
         Assert.True(run.Process.WaitForExit(20_000));
@@ -53,7 +53,7 @@ public sealed class LeftoverTests : IDisposable
     [Fact]
     public void A_tool_that_is_killed_leaves_nothing()
     {
-        using RunningTool run = new(_host.StartPortico("run", "-p", "8080:80", "--", "python3", "-c", Daemon + "time.sleep(1000)"));
+        using RunningTool run = new(_host.StartPortico("run", "-p", "8080:80", "--", "python3", "-c", Daemon + "\ntime.sleep(1000)"));
         string[] words = run.Process.StandardOutput.ReadLine()!.Split(' ');
         run.Process.Kill();
         run.Process.WaitForExit();
