@@ -44,7 +44,9 @@ public sealed partial class IcmpLayer
         Errno error = Quote(request, payloadLength, out Packet? packet, out IpInfo info);
         if (packet != null)
         {
-            SendError(packet, info, IcmpErrorKind.HopLimitExceeded);
+            // From this host's own address, not from the one that was asked.
+            byte type = request.Source.IsIpv4 ? IcmpType.TimeExceeded : Icmpv6Type.TimeExceeded;
+            PassError(packet, info, new IcmpErrorReport(default, type, 0, 0));
             packet.Release();
         }
 
