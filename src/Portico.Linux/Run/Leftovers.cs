@@ -33,8 +33,8 @@ internal sealed unsafe class Leftovers : IDisposable
     private const int RoundsMax = 1000;
 
     private readonly string _namespace;
-    private readonly int _guard;
-    private readonly int _pipe;
+    private int _guard;
+    private int _pipe;
     private bool _areKilled;
 
     /// <summary>Starts the guard. On a thread in the namespace.</summary>
@@ -76,6 +76,20 @@ internal sealed unsafe class Leftovers : IDisposable
     /// <summary>Kills every process that is still in the namespace.</summary>
     public void Kill()
     {
+        try
+        {
+            KillAll();
+        }
+        catch (IOException)
+        {
+            // No descriptor is left to look into /proc: the guard has its own.
+            ClosePipe();
+            WaitForGuard();
+        }
+    }
+
+    private void KillAll()
+    {
         for (int round = 0; round < RoundsMax && !_areKilled; round++)
         {
             bool any = false;
@@ -105,13 +119,29 @@ internal sealed unsafe class Leftovers : IDisposable
     {
         if (_guard != 0)
         {
-            int status;
             LibC.Kill(_guard, LibC.SIGKILL);
-            while (LibC.WaitPid(_guard, &status, 0) < 0 && (Errno)Marshal.GetLastPInvokeError() == Errno.EINTR)
-            {
-            }
+            WaitForGuard();
         }
 
-        LibC.Close(_pipe);
+        ClosePipe();
+    }
+
+    private void WaitForGuard()
+    {
+        int status;
+        while (_guard != 0 && LibC.WaitPid(_guard, &status, 0) < 0 && (Errno)Marshal.GetLastPInvokeError() == Errno.EINTR)
+        {
+        }
+
+        _guard = 0;
+    }
+
+    private void ClosePipe()
+    {
+        if (_pipe >= 0)
+        {
+            LibC.Close(_pipe);
+            _pipe = -1;
+        }
     }
 }
