@@ -13,11 +13,10 @@ internal readonly unsafe partial struct HostSocket
     {
         socket = default;
         bool isIpv4 = local.Address.IsIpv4;
-        int fd = LibC.Socket(
-            isIpv4 ? LibC.AF_INET : LibC.AF_INET6, type | LibC.SOCK_NONBLOCK | LibC.SOCK_CLOEXEC, protocol);
-        if (fd < 0)
+        Errno error = DescriptorReserve.Open(isIpv4 ? LibC.AF_INET : LibC.AF_INET6, type, protocol, out int fd);
+        if (error != Errno.None)
         {
-            return LastError;
+            return error;
         }
 
         HostSocket made = new(fd);
@@ -36,7 +35,7 @@ internal readonly unsafe partial struct HostSocket
         uint length = WriteAddress(local, address);
         if (LibC.Bind(fd, address, length) != 0)
         {
-            Errno error = LastError;
+            error = LastError;
             made.Close();
             return error;
         }

@@ -21,14 +21,14 @@ internal readonly unsafe partial struct HostSocket(int fd)
     public static Errno Connect(in Endpoint remote, int type, int protocol, out HostSocket socket, uint scope = 0)
     {
         int family = remote.Address.IsIpv4 ? LibC.AF_INET : LibC.AF_INET6;
-        int fd = LibC.Socket(family, type | LibC.SOCK_NONBLOCK | LibC.SOCK_CLOEXEC, protocol);
-        socket = new HostSocket(fd);
-        if (fd < 0)
+        socket = default;
+        Errno error = DescriptorReserve.Open(family, type, protocol, out int fd);
+        if (error != Errno.None)
         {
-            socket = default;
-            return LastError;
+            return error;
         }
 
+        socket = new HostSocket(fd);
         byte* address = stackalloc byte[28];
         uint length = WriteAddress(remote, address);
         if (length == 28)
@@ -41,7 +41,7 @@ internal readonly unsafe partial struct HostSocket(int fd)
             return Errno.None;
         }
 
-        Errno error = LastError;
+        error = LastError;
         if (error == Errno.EINPROGRESS)
         {
             return Errno.None;

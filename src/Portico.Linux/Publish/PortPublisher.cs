@@ -12,16 +12,12 @@ public sealed class PortPublisher : IDisposable
 
     private readonly List<PublishedPort> _ports = [];
 
-    /// <summary>A descriptor that is given up for a moment, where there is no other left, to refuse a client.</summary>
-    private int _reserve;
-
     /// <summary>Publishes nothing yet.</summary>
     public PortPublisher(TcpProxy tcp, UdpProxy udp, InboundNetwork network)
     {
         Tcp = tcp;
         Udp = udp;
         Network = network;
-        _reserve = OpenReserve();
     }
 
     /// <summary>What is published, in the order in which it was.</summary>
@@ -76,31 +72,6 @@ public sealed class PortPublisher : IDisposable
         }
     }
 
-    /// <summary>
-    /// Resets the oldest connection of a listener's backlog although there is no descriptor for it; false where even that fails.
-    /// </summary>
-    internal bool TryRefuse(HostSocket listener)
-    {
-        if (_reserve < 0)
-        {
-            return false;
-        }
-
-        LibC.Close(_reserve);
-        Errno error = listener.Accept(out HostSocket refused, out _);
-        if (error == Errno.None)
-        {
-            Tcp.Counters[ProxyCounter.TcpInboundRequests]++;
-            Tcp.Counters[ProxyCounter.TcpLimitRefusals]++;
-            refused.Reset();
-        }
-
-        _reserve = OpenReserve();
-        return error is Errno.None or Errno.EAGAIN;
-    }
-
-    private static int OpenReserve() => LibC.Open("/dev/null", LibC.O_RDONLY | LibC.O_CLOEXEC, 0);
-
     /// <summary>Gives all ports up.</summary>
     public void Dispose()
     {
@@ -111,10 +82,5 @@ public sealed class PortPublisher : IDisposable
 
         _ports.Clear();
         ClientErrors.Dispose();
-        if (_reserve >= 0)
-        {
-            LibC.Close(_reserve);
-            _reserve = -1;
-        }
     }
 }

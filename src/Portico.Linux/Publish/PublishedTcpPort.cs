@@ -40,8 +40,6 @@ internal sealed class PublishedTcpPort : PublishedPort, IPollHandler, IScheduled
                     break;
                 case Errno.EAGAIN:
                     return false;
-                case Errno.EMFILE or Errno.ENFILE when _publisher.TryRefuse(_listener):
-                    break;
                 case Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM:
                     // No edge will tell when there is room again.
                     if (!_isPaused)
@@ -69,7 +67,7 @@ internal sealed class PublishedTcpPort : PublishedPort, IPollHandler, IScheduled
     private void Begin(HostSocket socket, in Endpoint client)
     {
         _publisher.Tcp.Counters[ProxyCounter.TcpInboundRequests]++;
-        if (_publisher.Tcp.FlowCount >= _publisher.Tcp.FlowMax)
+        if (_publisher.Tcp.FlowCount >= _publisher.Tcp.FlowMax || DescriptorReserve.Holds(socket.Fd))
         {
             _publisher.Tcp.Counters[ProxyCounter.TcpLimitRefusals]++;
             socket.Reset();
