@@ -24,6 +24,7 @@ internal static class CommandLine
         root.Subcommands.Add(PsCommand.Create());
         root.Subcommands.Add(SsCommand.Create());
         root.Subcommands.Add(PublishCommand.Create());
+        root.Subcommands.Add(ImpairCommand.Create());
         ParseResult result = root.Parse(own);
         if (UnknownOption(result) is string unknown)
         {

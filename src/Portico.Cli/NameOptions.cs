@@ -73,6 +73,15 @@ internal sealed class NameOptions
         return names;
     }
 
+    /// <summary>The addresses that a name has for the command: those given here, else the host's; none where it has none.</summary>
+    public IReadOnlyList<IpAddress> AddressesOf(string name)
+    {
+        IpAddress[] own = name == "host"
+            ? [.. RunAddresses.Hosts]
+            : [.. OwnNames().Concat(_added).Where(n => string.Equals(n.Name, name, StringComparison.OrdinalIgnoreCase)).Select(n => n.Address)];
+        return own.Length > 0 ? own : RunShaping.HostAddresses(name);
+    }
+
     /// <summary>The host's /etc/hosts, line by line: the names that a command finds without asking a name server.</summary>
     public IEnumerable<(string Name, IpAddress Address)> HostsFileNames()
     {

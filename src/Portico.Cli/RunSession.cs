@@ -23,7 +23,8 @@ internal sealed class RunSession : IDisposable
     private readonly TcpProxy _tcp;
     private readonly DnsTcpServer _dns;
     private readonly Publishing _publishing;
-    private ImpairmentLink? _impairment;
+    private readonly ImpairmentLink _impairment;
+    private readonly RunShaping _shaping;
     private readonly RunCapture? _capture;
     private readonly RunTrace? _trace;
     private long _started;
@@ -36,8 +37,7 @@ internal sealed class RunSession : IDisposable
         _control = control;
         _namespace = new RunNamespace(new RunNamespaceOptions
         {
-            Mtu = options.EffectiveMtu,
-            Offloads = !options.HitsPackets,
+            Mtu = RunShaping.MtuFor(options.Shaping, options.Mtu),
             Addresses = [RunAddresses.CommandIpv4, RunAddresses.CommandIpv6],
             Gateways = [RunAddresses.GatewayIpv4.Address, RunAddresses.GatewayIpv6.Address],
             Files = options.Policy.Names.Files(),
@@ -50,12 +50,18 @@ internal sealed class RunSession : IDisposable
         {
             _capture = RunCapture.Open(options.Trace, _driver.Engine);
             _trace = RunTrace.Open(options.Trace, _driver.Engine, options.Policy.Names.Named);
-            _link = new TunLink(_driver.Engine, _namespace.Device, options.EffectiveMtu);
+            _link = new TunLink(_driver.Engine, _namespace.Device, options.Mtu != 0 ? options.Mtu : RunShaping.MtuWhole);
+            _impairment = new ImpairmentLink(_driver.Engine, _link, options.Seed ?? _driver.Engine.Random.NextUInt64())
+            {
+                NamesNearEnd = true,
+                FlowsMax = 16_384,
+            };
             _stack = new NetworkStack(_driver.Engine, new NetworkStackOptions { Name = RunAddresses.GatewayName });
-            NetworkInterface device = _stack.AddInterface("tun0", Decorate(_link, _stack));
+            NetworkInterface device = _stack.AddInterface("tun0", Decorate(_stack));
             device.AddAddress(RunAddresses.GatewayIpv4);
             device.AddAddress(RunAddresses.GatewayIpv6);
             device.AcceptsAnyAddress = true;
+            _shaping = new RunShaping(_driver, _impairment, device, _namespace, options.Mtu, options.Policy.Names.AddressesOf);
 
             // The only one who gets ICMP errors is the command, which is to have each: a refusal that the limit holds back would look
             // like a silent host.
@@ -85,8 +91,11 @@ internal sealed class RunSession : IDisposable
             _link.Start(_events);
             _control.Add("ps", new PsVerb(_control.Name, options.CommandLine, _driver, _stack, _link).Answer);
             _control.Add("publish", new PublishVerb(_publishing).Answer);
+            _control.Add("impair", new ImpairVerb(_driver, _shaping).Answer);
             _control.Add("ss", sockets.Answer);
         }
+
+        _shaping.Apply(options.Shaping);
     }
 
     /// <summary>Runs the command to its end, and returns its exit status.</summary>
@@ -124,10 +133,10 @@ internal sealed class RunSession : IDisposable
     private void Drain()
     {
         const int PauseMilliseconds = 5;
-        Duration flight = _options.Delay + _options.Jitter + _options.Jitter;
-        long patience = (Duration.FromMilliseconds(500) + (flight * 4)).Milliseconds;
+        const int HeldMillisecondsMax = 30_000;
         long moved = -1;
         long quiet = 0;
+        long waited = 0;
         while (true)
         {
             using (_driver.Enter())
@@ -138,10 +147,15 @@ internal sealed class RunSession : IDisposable
                 }
 
                 _driver.Engine.RunPending(int.MaxValue);
+                Duration flight = _shaping.Flight * 2;
+                long patience = (Duration.FromMilliseconds(500) + (flight * 2)).Milliseconds;
                 long bytes = _counters[ProxyCounter.TcpBytesOut] + _counters[ProxyCounter.TcpClosed] + _counters[ProxyCounter.TcpAccepted];
-                quiet = bytes == moved ? quiet + PauseMilliseconds : 0;
+
+                // What waits for a rate is not given up as long as the rate lets some of it through in a bearable time.
+                bool isHeld = _impairment.PacketsHeld > 0 && (waited += PauseMilliseconds) < HeldMillisecondsMax;
+                quiet = bytes == moved && !isHeld ? quiet + PauseMilliseconds : 0;
                 moved = bytes;
-                bool inFlight = flight > Duration.Zero && quiet <= flight.Milliseconds;
+                bool inFlight = isHeld || (flight > Duration.Zero && quiet <= flight.Milliseconds);
                 bool hasStory = _trace is { OpenCount: > 0 };
                 if ((_tcp.UndeliveredCount == 0 && !inFlight && !hasStory) || quiet > patience)
                 {
@@ -157,25 +171,15 @@ internal sealed class RunSession : IDisposable
     /// Puts the impairments next to the device, and the capture and the trace next to the stack, so that they show what the stack sent
     /// and what it got.
     /// </summary>
-    private ILink Decorate(ILink link, NetworkStack stack)
+    private ILink Decorate(NetworkStack stack)
     {
-        Engine engine = _driver.Engine;
-        if (_options.IsImpaired)
-        {
-            _impairment = new ImpairmentLink(
-                engine, link, _options.Seed ?? engine.Random.NextUInt64(), _options.Impairment(), _options.Impairment());
-            link = _impairment;
-        }
-
+        ILink link = _impairment;
         if (_capture != null)
         {
             CaptureLink capture = _capture.Decorate(link);
             stack.PacketDropped += capture.NoteDrop;
+            _impairment.Dropped = capture.Tap;
             link = capture;
-            if (_impairment != null)
-            {
-                _impairment.Dropped = capture.Tap;
-            }
         }
 
         return _trace == null ? link : _trace.Decorate(link);

@@ -44,6 +44,10 @@ public sealed class RunNamespace : IDisposable
     private readonly NetworkNamespace _namespace;
     private readonly RunNamespaceOptions _options;
     private Leftovers? _leftovers;
+    private readonly object _netlinkGate = new();
+    private RtNetlink? _netlink;
+    private int _deviceIndex;
+    private int _mtu;
 
     /// <summary>Makes the namespaces and the device, and configures the kernel's side of it.</summary>
     public RunNamespace(RunNamespaceOptions options)
@@ -96,16 +100,32 @@ public sealed class RunNamespace : IDisposable
     /// <summary>Kills what the command has left in the background: its network ends with it.</summary>
     public void KillLeftovers() => _leftovers?.Kill();
 
+    /// <summary>
+    /// Changes the MTU of the kernel's side of the device while the command runs; connections that are open go by it, too. Any thread
+    /// may call it: the socket stays in the namespace that it was made in.
+    /// </summary>
+    public void SetMtu(int mtu)
+    {
+        lock (_netlinkGate)
+        {
+            if (mtu != _mtu)
+            {
+                _netlink!.SetUp(_deviceIndex, mtu);
+                _mtu = mtu;
+            }
+        }
+    }
+
     private TunDevice Configure()
     {
         TunOptions options = new() { Name = _options.DeviceName, Mtu = _options.Mtu, Offloads = _options.Offloads };
         TunDevice device = TunDevice.Create(options);
         try
         {
-            using RtNetlink netlink = new();
+            RtNetlink netlink = _netlink = new RtNetlink();
             netlink.SetUp(RtNetlink.IndexOf("lo"));
-            int index = RtNetlink.IndexOf(device.Name);
-            netlink.SetUp(index, _options.Mtu);
+            int index = _deviceIndex = RtNetlink.IndexOf(device.Name);
+            netlink.SetUp(index, _mtu = _options.Mtu);
             foreach (IpPrefix address in _options.Addresses)
             {
                 AddFamily(netlink, index, address);
@@ -118,6 +138,7 @@ public sealed class RunNamespace : IDisposable
         catch
         {
             device.Dispose();
+            _netlink?.Dispose();
             throw;
         }
     }
@@ -204,6 +225,11 @@ public sealed class RunNamespace : IDisposable
         _leftovers?.Dispose();
         Sockets.Dispose();
         Device.Dispose();
+        lock (_netlinkGate)
+        {
+            _netlink?.Dispose();
+        }
+
         _namespace.Dispose();
     }
 }

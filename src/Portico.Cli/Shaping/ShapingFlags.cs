@@ -1,0 +1,81 @@
+using System.CommandLine;
+
+namespace Portico.Cli;
+
+/// <summary>The options that shape traffic, the same for <c>portico run</c> and <c>portico impair</c>.</summary>
+internal sealed class ShapingFlags
+{
+    private readonly List<(ShapingSetting Setting, Option<string[]> Option)> _settings = [];
+
+    private readonly Option<string[]> _partition = Repeatable(
+        "--partition", "DEST", "Drop everything to and from HOST[:PORT], or a CIDR.");
+
+    public ShapingFlags()
+    {
+        foreach (ShapingSetting setting in ShapingSetting.All)
+        {
+            string[] values = [setting.HelpName, $"up={setting.HelpName},down={setting.HelpName}"];
+            _settings.Add((setting, Repeatable($"--{setting.Name}", $"{string.Join('|', values)}[@DEST]", setting.Description)));
+        }
+    }
+
+    public void AddTo(Command command)
+    {
+        foreach ((_, Option<string[]> option) in _settings)
+        {
+            command.Options.Add(option);
+        }
+
+        command.Options.Add(_partition);
+    }
+
+    /// <summary>What was asked for, as "NAME=VALUE".</summary>
+    public IEnumerable<string> Words(ParseResult result)
+    {
+        foreach ((ShapingSetting setting, Option<string[]> option) in _settings)
+        {
+            foreach (string value in result.GetValue(option) ?? [])
+            {
+                yield return $"{setting.Name}={value}";
+            }
+        }
+
+        foreach (string target in result.GetValue(_partition) ?? [])
+        {
+            yield return $"partition={target}";
+        }
+    }
+
+    /// <summary>What was asked for as a plan; throws <see cref="ArgumentException"/> with one line where something is wrong.</summary>
+    public ShapingPlan Read(ParseResult result) => Apply(ShapingPlan.Empty, Words(result)).Checked();
+
+    /// <summary>Makes changes to a plan: the words of <see cref="Words"/>, and "remove=DEST", "heal=DEST" and "clear".</summary>
+    public static ShapingPlan Apply(ShapingPlan plan, IEnumerable<string> words)
+    {
+        foreach (string word in words)
+        {
+            int split = word.IndexOf('=', StringComparison.Ordinal);
+            string name = split < 0 ? word : word[..split];
+            string value = split < 0 ? "" : word[(split + 1)..];
+            ShapingSetting? setting = ShapingSetting.All.FirstOrDefault(s => s.Name == name);
+            plan = name switch
+            {
+                "clear" => ShapingPlan.Empty,
+                "remove" => plan.Without(value),
+                "heal" => plan.WithoutPartition(value),
+                "partition" => plan.WithPartition(value),
+                _ => setting != null ? plan.With(setting, value) : throw new ArgumentException($"impair: '{word}' is not known to this run"),
+            };
+        }
+
+        return plan;
+    }
+
+    public static Option<string[]> Repeatable(string name, string helpName, string description) => new(name)
+    {
+        Description = description,
+        HelpName = helpName,
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
+    };
+}
