@@ -14,6 +14,7 @@ internal static class ImpairCommand
         Option<bool> show = new("--show") { Description = "Show what is in force and what it has done; also without any option." };
         Option<bool> json = new("--json") { Description = "Show it as a JSON object." };
         Option<string?> run = ControlClient.RunOption();
+        Argument<string?> id = new("ID") { Description = "The run, by its name or process id.", Arity = ArgumentArity.ZeroOrOne };
         Command impair = new("impair", "Shows and changes what is done to the traffic of a run, while it runs.");
         shaping.AddTo(impair);
         foreach (Option option in (Option[])[heal, remove, clear, show, json, run])
@@ -21,6 +22,7 @@ internal static class ImpairCommand
             impair.Options.Add(option);
         }
 
+        impair.Arguments.Add(id);
         impair.SetAction(result =>
         {
             List<string> words = [];
@@ -45,7 +47,7 @@ internal static class ImpairCommand
                 words.Add(result.GetValue(json) ? "json" : "show");
             }
 
-            return ControlClient.Call(result.GetValue(run), "impair", words);
+            return ControlClient.Call(result.GetValue(run) ?? result.GetValue(id), "impair", words);
         });
         return impair;
     }
