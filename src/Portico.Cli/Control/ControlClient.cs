@@ -48,6 +48,12 @@ internal static class ControlClient
         foreach (string directory in place.Existing())
         {
             using IDisposable? locked = ControlDirectory.Lock(directory);
+            if (!Directory.Exists(directory))
+            {
+                // The last run has just taken it away.
+                continue;
+            }
+
             foreach (string path in Directory.EnumerateFileSystemEntries(directory).Order(StringComparer.Ordinal))
             {
                 switch (ControlSocket.Connect(path, out ControlSocket? socket))

@@ -55,7 +55,8 @@ internal sealed class ImpairVerb(StackDriver driver, RunShaping shaping)
 
     private static string Line(string head, ShapingSettings? settings, ImpairmentChannel channel)
     {
-        string[] said = [.. ShapingSetting.All.Where(s => settings != null && s.Text(settings) != null).Select(s => $"{s.Name} {s.Text(settings!)}")];
+        string[] said = settings == null ? []
+            : [.. ShapingSetting.All.Where(s => s.Text(settings) != null).Select(s => $"{s.Name} {s.Text(settings)}")];
         List<string> done = [];
         for (int i = 0; i < channel.Counters.Count; i++)
         {

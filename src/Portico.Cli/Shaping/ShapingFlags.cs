@@ -8,14 +8,20 @@ internal sealed class ShapingFlags
     private readonly List<(ShapingSetting Setting, Option<string[]> Option)> _settings = [];
 
     private readonly Option<string[]> _partition = Repeatable(
-        "--partition", "DEST", "Drop everything to and from HOST[:PORT], or a CIDR.");
+        "--partition", "DEST", "Drop everything to and from DEST: a name, an address or a CIDR, with :PORT or without; or all.");
 
     public ShapingFlags()
     {
         foreach (ShapingSetting setting in ShapingSetting.All)
         {
             string[] values = [setting.HelpName, $"up={setting.HelpName},down={setting.HelpName}"];
-            _settings.Add((setting, Repeatable($"--{setting.Name}", $"{string.Join('|', values)}[@DEST]", setting.Description)));
+            Option<string[]> option = Repeatable($"--{setting.Name}", $"{string.Join('|', values)}[@DEST]", setting.Description);
+            if (setting.WithoutValue != null)
+            {
+                option.Arity = ArgumentArity.ZeroOrMore;
+            }
+
+            _settings.Add((setting, option));
         }
     }
 
@@ -34,6 +40,11 @@ internal sealed class ShapingFlags
     {
         foreach ((ShapingSetting setting, Option<string[]> option) in _settings)
         {
+            if (setting.WithoutValue != null && result.GetResult(option) is { } given && given.IdentifierTokenCount > given.Tokens.Count)
+            {
+                yield return $"{setting.Name}={setting.WithoutValue}";
+            }
+
             foreach (string value in result.GetValue(option) ?? [])
             {
                 yield return $"{setting.Name}={value}";
@@ -64,7 +75,8 @@ internal sealed class ShapingFlags
                 "remove" => plan.Without(value),
                 "heal" => plan.WithoutPartition(value),
                 "partition" => plan.WithPartition(value),
-                _ => setting != null ? plan.With(setting, value) : throw new ArgumentException($"impair: '{word}' is not known to this run"),
+                _ => setting != null ? plan.With(setting, value)
+                    : throw new ArgumentException($"impair: '{word}' is not known to this run"),
             };
         }
 

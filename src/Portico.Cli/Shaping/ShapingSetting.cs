@@ -8,11 +8,15 @@ internal sealed record ShapingSetting(
     string Name, string HelpName, string Description, string Expected,
     Func<ShapingSettings, string, ShapingSettings?> With, Func<ShapingSettings, string?> Text)
 {
+    /// <summary>What the option means where it stands without a value; null where it needs one.</summary>
+    public string? WithoutValue { get; init; }
+
     /// <summary>In the order in which they are shown.</summary>
     public static IReadOnlyList<ShapingSetting> All { get; } =
     [
         new(
-            "delay", "T", "Delay each packet: 50ms.", "a time such as 50ms, 1.5s or 200us, at most an hour",
+            "delay", "T", "Delay each packet: 50ms; up from the command, down to it; @DEST for one destination (see --partition).",
+            "a time such as 50ms, 1.5s or 200us, at most an hour",
             (s, text) => Quantities.TryParseDuration(text, out Duration value) ? s with { Delay = value } : null, s => Time(s.Delay)),
         new(
             "jitter", "T", "Vary the delay by up to this much to either side, in order.",
@@ -26,15 +30,17 @@ internal sealed record ShapingSetting(
             (s, text) => Number(text) is double value and >= 1 and <= 10_000 ? s with { LossBurst = value } : null,
             s => s.LossBurst?.ToString("0.###", CultureInfo.InvariantCulture)),
         new(
-            "reorder", "P", "Hold this share back for 1 ms, so that later packets overtake it.", Share,
-            (s, text) => Quantities.TryParseProbability(text, out double value) ? s with { Reorder = value } : null, s => Percent(s.Reorder)),
+            "reorder", "P", "Hold this share (1%) back for 1 ms, so that later packets overtake it.", Share,
+            (s, text) => Quantities.TryParseProbability(text, out double value) ? s with { Reorder = value } : null,
+            s => Percent(s.Reorder)) { WithoutValue = "1%" },
         new(
-            "duplicate", "P", "Deliver this share of the packets twice.", Share,
+            "duplicate", "P", "Deliver this share (1%) of the packets twice.", Share,
             (s, text) => Quantities.TryParseProbability(text, out double value) ? s with { Duplicate = value } : null,
-            s => Percent(s.Duplicate)),
+            s => Percent(s.Duplicate)) { WithoutValue = "1%" },
         new(
-            "corrupt", "P", "Flip a bit in this share of the packets.", Share,
-            (s, text) => Quantities.TryParseProbability(text, out double value) ? s with { Corrupt = value } : null, s => Percent(s.Corrupt)),
+            "corrupt", "P", "Flip a bit in this share (1%) of the packets.", Share,
+            (s, text) => Quantities.TryParseProbability(text, out double value) ? s with { Corrupt = value } : null,
+            s => Percent(s.Corrupt)) { WithoutValue = "1%" },
         new(
             "rate", "R", "Limit the rate: 10mbit; none for no limit.", "a rate such as 512kbit, 10mbit or 1gbit, or none",
             (s, text) => text == "none" ? s with { RateBitsPerSecond = 0 }
@@ -42,8 +48,8 @@ internal sealed record ShapingSetting(
             s => Rate(s.RateBitsPerSecond)),
         new(
             "queue", "N", "The packets that may wait for the rate (1000).", "a number of packets from 1 to 1000000",
-            (s, text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value is >= 1 and <= 1_000_000
-                ? s with { QueuePackets = value } : null,
+            (s, text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value)
+                && value is >= 1 and <= 1_000_000 ? s with { QueuePackets = value } : null,
             s => s.QueuePackets?.ToString(CultureInfo.InvariantCulture)),
     ];
 
@@ -56,7 +62,8 @@ internal sealed record ShapingSetting(
         ? string.Create(CultureInfo.InvariantCulture, $"{t.Nanoseconds / 1e6:0.######}ms")
         : null;
 
-    private static string? Percent(double? share) => share is { } s ? string.Create(CultureInfo.InvariantCulture, $"{s * 100:0.######}%") : null;
+    private static string? Percent(double? share) =>
+        share is { } s ? string.Create(CultureInfo.InvariantCulture, $"{s * 100:0.######}%") : null;
 
     private static string? Rate(long? rate) => rate switch
     {

@@ -31,7 +31,7 @@ internal sealed record ShapingSettings
     /// <summary>Whether packets wait in a queue of their own and not in that of a wider target.</summary>
     public bool HasOwnQueue => RateBitsPerSecond != null || QueuePackets != null;
 
-    /// <summary>Whether some packets fare differently from others, or there is a rate: then super-segments would falsify the picture.</summary>
+    /// <summary>Whether some packets fare otherwise than others, or there is a rate: super-segments would falsify the picture.</summary>
     public bool HitsPackets =>
         Loss > 0 || Reorder > 0 || Duplicate > 0 || Corrupt > 0 || RateBitsPerSecond > 0 || Jitter > Duration.Zero;
 
@@ -56,12 +56,13 @@ internal sealed record ShapingSettings
         GilbertElliott? bursts = null;
         if (LossBurst is double length && loss is > 0 and < 1)
         {
-            // A burst is left with probability 1/length after each packet; the share of the bad state, enter / (enter + leave), is the loss.
+            // A burst ends with probability 1/length after each packet; the share of the bad state, enter / (enter + leave), is the loss.
             double enter = loss / (length * (1 - loss));
             if (enter > 1)
             {
                 throw new ArgumentException(string.Create(
-                    CultureInfo.InvariantCulture, $"--loss-burst: a loss of {loss * 100:0.######}% has bursts of at least {loss / (1 - loss):0.##} packets"));
+                    CultureInfo.InvariantCulture,
+                    $"--loss-burst: a loss of {loss * 100:0.######}% has bursts of at least {loss / (1 - loss):0.##} packets"));
             }
 
             bursts = new GilbertElliott(enter, 1 / length);

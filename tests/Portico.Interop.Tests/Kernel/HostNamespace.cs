@@ -17,6 +17,9 @@ public sealed class HostNamespace : IDisposable
 
     private readonly NetworkNamespace _namespace = new();
 
+    /// <summary>Where the runs of this host have their control sockets, out of sight of the tests that run at the same time.</summary>
+    private readonly string _runtime = Directory.CreateTempSubdirectory("portico-host").FullName;
+
     public HostNamespace() => _namespace.Invoke(() =>
     {
         using RtNetlink netlink = new();
@@ -107,8 +110,12 @@ public sealed class HostNamespace : IDisposable
     public Process StartPortico(params string[] arguments) => StartProgram("dotnet", [ToolPath, .. arguments]);
 
     /// <summary>Starts a program in this namespace, its input and output redirected.</summary>
-    public Process StartProgram(string file, params string[] arguments) =>
-        _namespace.Invoke(() => Process.Start(CommandResult.StartInfo(file, arguments))!);
+    public Process StartProgram(string file, params string[] arguments)
+    {
+        ProcessStartInfo info = CommandResult.StartInfo(file, arguments);
+        info.Environment["XDG_RUNTIME_DIR"] = _runtime;
+        return _namespace.Invoke(() => Process.Start(info)!);
+    }
 
     /// <summary>Runs the tool in this namespace to its end.</summary>
     public CommandResult Portico(params string[] arguments) => CommandResult.WaitFor(StartPortico(arguments));
@@ -119,5 +126,9 @@ public sealed class HostNamespace : IDisposable
     /// <summary>The tool, as it was built with these tests.</summary>
     public static string ToolPath => Path.Combine(AppContext.BaseDirectory, "Portico.Cli.dll");
 
-    public void Dispose() => _namespace.Dispose();
+    public void Dispose()
+    {
+        _namespace.Dispose();
+        Directory.Delete(_runtime, recursive: true);
+    }
 }
