@@ -17,16 +17,9 @@ internal static class CommandLine
         string[] own = TraceFlags.Attach(separator < 0 ? arguments : arguments[..separator]);
         string[] command = separator < 0 ? [] : arguments[(separator + 1)..];
 
-        Command root = new("portico", "A TCP/IP stack in user space.");
-        root.Options.Add(new HelpOption());
-        root.Options.Add(new VersionOption());
-        root.Subcommands.Add(RunCommand.Create(command, own));
-        root.Subcommands.Add(PsCommand.Create());
-        root.Subcommands.Add(SsCommand.Create());
-        root.Subcommands.Add(PublishCommand.Create());
-        root.Subcommands.Add(ImpairCommand.Create());
+        Command root = Create(command, own);
         ParseResult result = root.Parse(own);
-        if (UnknownOption(result) is string unknown)
+        if ((UnknownCommand(root, result) ?? UnknownOption(result)) is string unknown)
         {
             Terminal.Error(unknown);
             return OwnFailure;
@@ -39,6 +32,41 @@ internal static class CommandLine
 
         Terminal.Error(result.Errors[0].Message);
         return OwnFailure;
+    }
+
+    /// <summary>All commands. <paramref name="command"/> is what stands behind "--", <paramref name="own"/> what stands before it.</summary>
+    internal static Command Create(string[] command, string[] own)
+    {
+        Command root = new("portico", "Gives a program a network of its own, made by a TCP/IP stack in user space.");
+        root.Options.Add(new HelpOption { Action = new HelpText(), Description = "Show this help." });
+        root.Options.Add(new VersionOption { Description = "Show the version." });
+        root.Subcommands.Add(RunCommand.Create(command, own));
+        root.Subcommands.Add(PsCommand.Create());
+        root.Subcommands.Add(SsCommand.Create());
+        root.Subcommands.Add(PublishCommand.Create());
+        root.Subcommands.Add(ImpairCommand.Create());
+        return root;
+    }
+
+    /// <summary>What is wrong where the first word is no command; null where it is one, or asks for help.</summary>
+    private static string? UnknownCommand(Command root, ParseResult result)
+    {
+        if (result.CommandResult.Command != root || result.Errors.Count == 0)
+        {
+            return null;
+        }
+
+        string[] commands = [.. root.Subcommands.Select(c => c.Name)];
+        if (result.Tokens.Count == 0)
+        {
+            return $"no command; there are {string.Join(", ", commands)}: see portico --help";
+        }
+
+        string word = result.Tokens[0].Value;
+        string nearest = commands.MinBy(c => Distance(c, word))!;
+        return Distance(nearest, word) <= 2 && word.Length > 2
+            ? $"unknown command '{word}'; did you mean '{nearest}'?"
+            : $"unknown command '{word}'; there are {string.Join(", ", commands)}";
     }
 
     /// <summary>
@@ -69,7 +97,7 @@ internal static class CommandLine
             string? nearest = command.Options.Where(o => !o.Hidden).Select(o => o.Name).MinBy(o => Distance(o, name));
             return nearest != null && Distance(nearest, name) <= 2
                 ? $"{command.Name}: unknown option '{name}'; did you mean '{nearest}'?"
-                : $"{command.Name}: unknown option '{name}'; the command's own options go behind --";
+                : $"{command.Name}: unknown option '{name}'{(command.Name == "run" ? "; the command's own options go behind --" : "")}";
         }
 
         return null;

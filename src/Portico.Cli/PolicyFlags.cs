@@ -8,20 +8,23 @@ namespace Portico.Cli;
 internal sealed class PolicyFlags
 {
     private readonly Option<string[]> _allow = Repeatable(
-        "--allow", "RULE", "Allow a destination: all, host, localhost, CIDR, NAME or *.NAME, with [:PORT[-PORT]][/tcp|/udp|/icmp].");
+        "--allow",
+        "RULE",
+        "Allow a destination: an address, CIDR, NAME or *.NAME, host, localhost or all; then, where wanted, :PORT or :PORT-PORT, and /tcp, "
+        + "/udp or /icmp.");
 
     private readonly Option<string[]> _deny = Repeatable(
-        "--deny", "RULE", "Deny a destination. The first rule that fits decides; --deny all is for what no rule fits.");
+        "--deny", "RULE", "Deny a destination. The first rule that fits decides; --deny all is about what no other rule fits.");
 
     private readonly Option<string[]> _addHost = Repeatable(
-        "--add-host", "NAME:ADDR", "Let NAME have this address inside; host-gateway is the host.");
+        "--add-host", "NAME:ADDR", "Let NAME have this address inside. The address host-gateway is the host.");
 
     private readonly Option<string[]> _dns = Repeatable(
-        "--dns", "ADDR[:PORT]", "Ask these name servers instead of the host's; none for none.");
+        "--dns", "ADDR[:PORT]", "Ask this name server instead of the host's; more than once for several. With none nobody is asked.");
 
     private readonly Option<bool> _hostLoopback = new("--host-loopback")
     {
-        Description = "Let host.portico be the host's loopback, all ports; --allow localhost:PORT opens one.",
+        Description = "Let host.portico be the host's loopback (127.0.0.1, ::1), all ports of it. --allow localhost:PORT opens a single one.",
     };
 
     public void AddTo(Command command)

@@ -20,7 +20,7 @@ internal static class RunCommand
         Option<bool> stats = new("--stats") { Description = "Print counters at the end." };
         Option<string?> name = new("--name") { Description = "What portico ps, ss and the like call this run.", HelpName = "NAME" };
         Option<bool> inside = new(InsideFlag) { Hidden = true };
-        Argument<string[]> command = new("command") { Description = "-- COMMAND [ARGS...]", Arity = ArgumentArity.ZeroOrMore };
+        Argument<string[]> command = new("command") { Description = "The program to run. Whatever follows -- is its own.", Arity = ArgumentArity.ZeroOrMore };
 
         Command run = new("run", "Runs a command with a network of its own, made by Portico.");
         Option[] options = [seed, mtu, stats, name, inside];

@@ -14,8 +14,8 @@ internal static class ControlClient
     /// <summary>For commands that speak to a run: which one. Not needed where there is only one.</summary>
     public static Option<string?> RunOption() => new("--run")
     {
-        Description = "The run to speak to, by its name or process id; see portico ps. Not needed while there is only one.",
-        HelpName = "ID",
+        Description = "The run to speak to, by its name or process id (see portico ps). Not needed while there is only one.",
+        HelpName = "RUN",
     };
 
     /// <summary>

@@ -13,8 +13,8 @@ internal static class PsCommand
 
     public static Command Create()
     {
-        Option<bool> json = new("--json") { Description = "An array of JSON objects." };
-        Command ps = new("ps", "Lists what is running: id, process, time since the start, connections, bytes received and sent.");
+        Option<bool> json = new("--json") { Description = "Print a JSON array, an object for each run." };
+        Command ps = new("ps", "Lists the runs that are going on: name, process, age, open connections, and bytes received and sent.");
         ps.Options.Add(json);
         ps.SetAction(result =>
         {

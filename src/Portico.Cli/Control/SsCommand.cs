@@ -14,26 +14,26 @@ internal static class SsCommand
         Option<bool> raw = Flag("--raw", "-w", "Pings under way.");
         Option<bool> all = Flag("--all", "-a", "Sockets of every state.");
         Option<bool> listening = Flag("--listening", "-l", "Listening sockets only.");
-        Option<bool> numeric = Flag("--numeric", "-n", "Rates in whole numbers; ports are numbers anyway.");
-        Option<bool> processes = Flag("--processes", "-p", "The programs behind the sockets.");
-        Option<bool> info = Flag("--info", "-i", "TCP's own measurements.");
-        Option<bool> extended = Flag("--extended", "-e", "User, inode and cookie.");
-        Option<bool> timers = Flag("--options", "-o", "Timers.");
+        Option<bool> numeric = Flag("--numeric", "-n", "Rates in bits per second. Ports are numbers anyway.");
+        Option<bool> processes = Flag("--processes", "-p", "The programs that have the other end.");
+        Option<bool> info = Flag("--info", "-i", "What TCP knows: round trip, windows, retransmissions.");
+        Option<bool> extended = Flag("--extended", "-e", "Their user, inode and cookie.");
+        Option<bool> timers = Flag("--options", "-o", "Their timers, such as the next retransmission.");
         Option<bool> ipv4 = Flag("--ipv4", "-4", "IPv4 only.");
         Option<bool> ipv6 = Flag("--ipv6", "-6", "IPv6 only.");
         Option<bool> noHeader = Flag("--no-header", "-H", "Without the header.");
-        Option<bool> oneLine = Flag("--oneline", "-O", "One line for each socket.");
-        Option<bool> json = new("--json") { Description = "An array of JSON objects with all facts." };
+        Option<bool> oneLine = Flag("--oneline", "-O", "All of a socket in one line.");
+        Option<bool> json = new("--json") { Description = "Print a JSON array, an object with all that is known for each socket." };
         Option<string?> run = ControlClient.RunOption();
-        Argument<string[]> words = new("ID, FILTER")
+        Argument<string[]> words = new("RUN, FILTER")
         {
-            Description = "The run, by its name or process id, and a filter: state established, exclude time-wait, ...",
+            Description = "The run, by its name or process id; the states to show, as with ss(8): state established, exclude time-wait.",
             Arity = ArgumentArity.ZeroOrMore,
         };
         Command ss = new(
             "ss",
-            "Shows the sockets of a run's network as its stack sees them, in the format of ss(8). Without -n, -p, -i, -e, -o, -a and -l all "
-            + "is shown, as by ss -tunapie; with any of them it is as with ss.");
+            "Shows the sockets of a run as Portico sees them, in the format of ss(8). Without other options than -t, -u, -w, -4 and -6 "
+            + "everything is shown, as by ss -tunapie.");
         Option[] options =
             [tcp, udp, raw, all, listening, numeric, processes, info, extended, timers, ipv4, ipv6, noHeader, oneLine, json, run];
         foreach (Option option in options)

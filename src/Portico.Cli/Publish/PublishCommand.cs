@@ -9,9 +9,9 @@ internal static class PublishCommand
     {
         Option<string?> run = ControlClient.RunOption();
         Option<bool> list = new(PublishVerb.ListFlag) { Description = "Print what is published." };
-        Option<bool> remove = new(PublishVerb.RemoveFlag) { Description = "Give the ports up instead. Connections go on." };
+        Option<bool> remove = new(PublishVerb.RemoveFlag) { Description = "Give the ports up instead; their connections go on." };
         Argument<string[]> specs = new("spec") { Description = PublishFlags.Help, Arity = ArgumentArity.ZeroOrMore };
-        Command publish = new("publish", "Lets ports of the host lead to ports of a command that runs already.");
+        Command publish = new("publish", "Lets ports of the host lead to ports of a command that is running.");
         publish.Options.Add(run);
         publish.Options.Add(list);
         publish.Options.Add(remove);
@@ -22,7 +22,7 @@ internal static class PublishCommand
             bool isList = result.GetValue(list);
             if (isList ? asked.Length > 0 || result.GetValue(remove) : asked.Length == 0)
             {
-                Terminal.Error("publish: usage: portico publish [--run ID] [--remove] SPEC..., or portico publish --list");
+                Terminal.Error("publish: usage: portico publish [--run RUN] [--remove] SPEC..., or portico publish --list");
                 return CommandLine.OwnFailure;
             }
 

@@ -13,20 +13,20 @@ internal sealed class TraceFlags
 
     private readonly Option<string?> _pcap = new("--pcap")
     {
-        Description = "Record the command's packets to FILE (pcapng); - for standard output.",
+        Description = "Record the packets in FILE (pcapng), for Wireshark; - is standard output.",
         HelpName = "FILE",
     };
 
     private readonly Option<string?> _trace = new(TraceName)
     {
-        Description = "Tell what the connections do, a line for each event: to standard error, or with --trace=FILE to FILE.",
+        Description = "Tell what each connection does, a line for each event, on standard error or in FILE.",
         HelpName = "FILE",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<bool> _packets = new("--trace-packets") { Description = "Tell every packet, too." };
+    private readonly Option<bool> _packets = new("--trace-packets") { Description = "Tell every packet as well." };
 
-    private readonly Option<bool> _json = new("--json") { Description = "Print the trace (and the statistics) as JSON, an object a line." };
+    private readonly Option<bool> _json = new("--json") { Description = "Print the trace and the statistics as JSON, an object in each line." };
 
     /// <summary>
     /// The file of --trace stands behind a "=", as with all optional arguments of GNU's tools, so that "--trace curl" does not write to a

@@ -46,6 +46,7 @@ public sealed class RunTests : IDisposable
     [Theory]
     [InlineData(127, "portico: no-such-program: command not found", "run", "--", "no-such-program")]
     [InlineData(126, "portico: /etc/passwd: cannot be executed", "run", "--", "/etc/passwd")]
+    [InlineData(125, "portico: unknown command 'rnu'; did you mean 'run'?", "rnu", "--", "true")]
     [InlineData(125, "portico: run: no command; usage: portico run [options] -- COMMAND [ARGS...]", "run")]
     [InlineData(125, "portico: run: unknown option '--los'; did you mean '--loss'?", "run", "--los", "2%", "--", "true")]
     [InlineData(125, "portico: --mtu: from 1280 (the least that IPv6 allows) to 65520", "run", "--mtu", "100", "--", "true")]
