@@ -63,6 +63,9 @@ internal sealed class RunSession : IDisposable
             device.AcceptsAnyAddress = true;
             _shaping = new RunShaping(_driver, _impairment, device, _namespace, options.Mtu, options.Policy.Names.AddressesOf);
 
+            // The command is next door unless delays are asked for: what fits in a cache makes the most of the path.
+            _stack.Tcp.Settings.ShortPathReceiveBufferMax = 1 << 20;
+
             // The only one who gets ICMP errors is the command, which is to have each: a refusal that the limit holds back would look
             // like a silent host.
             _stack.Ip.Options.icmp_ratelimit = Duration.Zero;

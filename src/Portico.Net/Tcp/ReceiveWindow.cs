@@ -5,6 +5,8 @@ namespace Portico.Net;
 // How much window to offer: silly window avoidance (RFC 9293 3.8.6.2.2), and a buffer that grows with the application's reading rate.
 public sealed unsafe partial class TcpLayer
 {
+    private const uint ShortPathMicros = 5_000;
+
     /// <summary>Window space that an amount of buffer memory stands for: half of it, as with Linux's default tcp_adv_win_scale.</summary>
     private static int WindowFromSpace(int space) => space <= 0 ? 0 : space >> 1;
 
@@ -207,7 +209,10 @@ public sealed unsafe partial class TcpLayer
                 ulong window = (2UL * copied) + (16UL * c->AdvMss);
                 ulong grow = window * (copied - c->RcvSpace) / Math.Max(c->RcvSpace, 1u);
                 window += grow << 1;
-                int buffer = (int)Math.Min(window * 2, (ulong)Settings.tcp_rmem.Max);
+                int most = c->RcvRttMicros < ShortPathMicros
+                    ? Math.Min(Settings.tcp_rmem.Max, Settings.ShortPathReceiveBufferMax)
+                    : Settings.tcp_rmem.Max;
+                int buffer = (int)Math.Min(window * 2, (ulong)most);
                 if (buffer > c->RcvBuf)
                 {
                     c->RcvBuf = buffer;

@@ -16,6 +16,12 @@ public sealed class TcpSettings
     /// <summary>Whether the receive buffer follows the reading application (net.ipv4.tcp_moderate_rcvbuf).</summary>
     public bool tcp_moderate_rcvbuf { get; set; } = true;
 
+    /// <summary>
+    /// Most bytes of memory that a receive buffer grows to by itself while a round trip takes less than 5 ms; no limit of its own by
+    /// default, as in Linux. On a short path a larger buffer makes nothing faster: it only holds more bytes than the caches do.
+    /// </summary>
+    public int ShortPathReceiveBufferMax { get; set; } = int.MaxValue;
+
     /// <summary>Largest SO_RCVBUF, in bytes (net.core.rmem_max).</summary>
     public int rmem_max { get; set; } = 212992;
 
