@@ -22,6 +22,14 @@ public sealed class KernelSettings
 
     /// <summary>fs.epoll.max_user_watches: interests of all epoll instances together; one more is ENOSPC.</summary>
     public long max_user_watches { get; set; } = 1L << 22;
+
+    /// <summary>
+    /// tmpfs(5)'s size=, in bytes: what the pages of all files in memory may take together, memfds included; one more is ENOSPC.
+    /// </summary>
+    public long tmpfs_size { get; set; } = 1L << 30;
+
+    /// <summary>tmpfs(5)'s nr_inodes=: files, directories and links in memory; one more is ENOSPC.</summary>
+    public long tmpfs_nr_inodes { get; set; } = 1L << 20;
 #pragma warning restore IDE1006, CA1707
 }
 
@@ -45,4 +53,13 @@ public enum KernelCounter
 
     /// <summary>Pipes that got two pages because of fs.pipe-user-pages-soft.</summary>
     PipeSoftLimit,
+
+    /// <summary>Pages of 4,096 bytes that files in memory take at present.</summary>
+    FilePages,
+
+    /// <summary>Files, directories and links in memory at present.</summary>
+    Inodes,
+
+    /// <summary>Pages and inodes that were refused with ENOSPC, by tmpfs_size and tmpfs_nr_inodes.</summary>
+    FileSpaceLimit,
 }

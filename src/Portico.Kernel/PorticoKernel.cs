@@ -16,6 +16,7 @@ public sealed class PorticoKernel : IDisposable
     private readonly Dictionary<int, Process> _processes = [];
     private int _nextProcessId = 1;
     private long _nextInode = 1;
+    private int _nextDeviceNumber = 1;
 
     /// <summary>Makes a kernel over a driver of its own, or over one that its caller keeps.</summary>
     public PorticoKernel(StackDriver? driver = null, KernelSettings? settings = null)
@@ -26,6 +27,10 @@ public sealed class PorticoKernel : IDisposable
         using (Driver.Enter())
         {
             Timers = new KernelTimers(Driver.Engine);
+            Memory = new MemoryFileSystem(this);
+            UnnamedMemory = new MemoryFileSystem(this);
+            Root = Memory.Root.Entry;
+            Devices = StandardDirectories.Make(this);
             DefaultNamespace = new NetworkStack(Driver.Engine, new NetworkStackOptions { Name = "init" });
         }
     }
@@ -43,6 +48,18 @@ public sealed class PorticoKernel : IDisposable
     public NetworkStack DefaultNamespace { get; }
 
     internal KernelTimers Timers { get; }
+
+    /// <summary>The file system in memory that the root is in.</summary>
+    internal MemoryFileSystem Memory { get; }
+
+    /// <summary>What the files of memfd_create(2) are in.</summary>
+    internal MemoryFileSystem UnnamedMemory { get; }
+
+    /// <summary>/dev: devices are given their names here.</summary>
+    internal MemoryDirectory Devices { get; }
+
+    /// <summary>Where paths begin.</summary>
+    internal DirectoryEntry Root { get; }
 
     /// <summary>Makes a process with an empty table of descriptors.</summary>
     public Process CreateProcess(ProcessOptions? options = null)
@@ -81,6 +98,8 @@ public sealed class PorticoKernel : IDisposable
     internal Duration UnixTime() => Duration.FromTimeSpan(DateTime.UtcNow - DateTime.UnixEpoch);
 
     internal long TakeInode() => _nextInode++;
+
+    internal int TakeDeviceNumber() => _nextDeviceNumber++;
 
     /// <summary>
     /// A description of a file, with one reference. Errors: ENFILE at fs.file-max, which a privileged process may pass, as in Linux.

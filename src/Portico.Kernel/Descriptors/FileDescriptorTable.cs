@@ -74,20 +74,30 @@ public sealed class FileDescriptorTable
 
         Invariant.Check(_descriptions[fd] == null);
         _descriptions[fd] = description;
-        Set(_used, fd, true);
+        MarkUsed(fd);
         Set(_closeOnExec, fd, closeOnExec);
-        if (_used[fd >> 6] == ulong.MaxValue)
-        {
-            Set(_full, fd >> 6, true);
-        }
-
-        if (fd == _freeHint)
-        {
-            _freeHint = fd + 1;
-        }
-
         Count++;
     }
+
+    /// <summary>
+    /// Takes a free number for a call that is still waiting for what it will stand for: it is not open, and nobody else gets it. Followed by
+    /// <see cref="Put"/> or <see cref="Unreserve"/>.
+    /// </summary>
+    internal void Reserve(int fd)
+    {
+        if (fd >= _descriptions.Length)
+        {
+            Grow(fd + 1);
+        }
+
+        MarkUsed(fd);
+    }
+
+    /// <summary>Gives a reserved number back.</summary>
+    internal void Unreserve(int fd) => MarkFree(fd);
+
+    /// <summary>Whether a number is reserved: dup2(2) onto it is EBUSY.</summary>
+    internal bool IsReserved(int fd) => (uint)fd < (uint)_descriptions.Length && _descriptions[fd] == null && (_used[fd >> 6] & Bit(fd)) != 0;
 
     /// <summary>Takes a number out of use; its reference is the caller's now. Null where it was not in use.</summary>
     internal OpenFileDescription? Remove(int fd)
@@ -98,10 +108,8 @@ public sealed class FileDescriptorTable
         }
 
         _descriptions[fd] = null;
-        Set(_used, fd, false);
+        MarkFree(fd);
         Set(_closeOnExec, fd, false);
-        Set(_full, fd >> 6, false);
-        _freeHint = Math.Min(_freeHint, fd);
         Count--;
         return description;
     }
@@ -112,13 +120,38 @@ public sealed class FileDescriptorTable
         for (int word = from >> 6; word < _used.Length; word++)
         {
             ulong bits = _used[word] & (word == from >> 6 ? ulong.MaxValue << (from & 63) : ulong.MaxValue);
-            if (bits != 0)
+            for (; bits != 0; bits &= bits - 1)
             {
-                return (word << 6) + BitOperations.TrailingZeroCount(bits);
+                int fd = (word << 6) + BitOperations.TrailingZeroCount(bits);
+                if (_descriptions[fd] != null)
+                {
+                    return fd;
+                }
             }
         }
 
         return -1;
+    }
+
+    private void MarkUsed(int fd)
+    {
+        Set(_used, fd, true);
+        if (_used[fd >> 6] == ulong.MaxValue)
+        {
+            Set(_full, fd >> 6, true);
+        }
+
+        if (fd == _freeHint)
+        {
+            _freeHint = fd + 1;
+        }
+    }
+
+    private void MarkFree(int fd)
+    {
+        Set(_used, fd, false);
+        Set(_full, fd >> 6, false);
+        _freeHint = Math.Min(_freeHint, fd);
     }
 
     /// <summary>A table of its own with the same descriptions, as fork makes it.</summary>

@@ -30,6 +30,9 @@ public sealed class OpenFileDescription
     /// <summary>The position of a file that has one, in bytes.</summary>
     public long Offset { get; internal set; }
 
+    /// <summary>The name by which it was opened; null for what has none: a pipe, a socket, an epoll instance.</summary>
+    internal DirectoryEntry? Entry { get; set; }
+
     /// <summary>Descriptors, calls under way and messages that hold it.</summary>
     public int ReferenceCount => _references;
 
@@ -38,9 +41,12 @@ public sealed class OpenFileDescription
 
     internal bool IsNonBlocking => (Flags & OpenFlags.O_NONBLOCK) != 0;
 
-    internal bool IsReadable => (Flags & OpenFlags.O_ACCMODE) is OpenFlags.O_RDONLY or OpenFlags.O_RDWR;
+    internal bool IsReadable => (Flags & (OpenFlags.O_ACCMODE | OpenFlags.O_PATH)) is OpenFlags.O_RDONLY or OpenFlags.O_RDWR;
 
-    internal bool IsWritable => (Flags & OpenFlags.O_ACCMODE) is OpenFlags.O_WRONLY or OpenFlags.O_RDWR;
+    internal bool IsWritable => (Flags & (OpenFlags.O_ACCMODE | OpenFlags.O_PATH)) is OpenFlags.O_WRONLY or OpenFlags.O_RDWR;
+
+    /// <summary>Whether it only names a file and does not open it (O_PATH): most calls say EBADF.</summary>
+    internal bool IsPathOnly => (Flags & OpenFlags.O_PATH) != 0;
 
     internal void AddReference()
     {

@@ -38,7 +38,9 @@ public enum OpenFlags
     O_NOFOLLOW = 0x2_0000,
     O_NOATIME = 0x4_0000,
     O_CLOEXEC = 0x8_0000,
+    O_SYNC = 0x10_1000,
     O_PATH = 0x20_0000,
+    O_TMPFILE = 0x41_0000,
 }
 
 /// <summary>Commands of fcntl(2).</summary>
@@ -150,8 +152,17 @@ public struct FileStatus
     /// <summary>The device's number, for a device.</summary>
     public int Device;
 
+    /// <summary>The number of the file system that the inode is in.</summary>
+    public int FileSystem;
+
+    /// <summary>Nanoseconds of Unix time when it was last read.</summary>
+    public long AccessedUnixNanoseconds;
+
     /// <summary>Nanoseconds of Unix time when it was last written to.</summary>
     public long ModifiedUnixNanoseconds;
+
+    /// <summary>Nanoseconds of Unix time when something about it last changed, such as its permissions.</summary>
+    public long ChangedUnixNanoseconds;
 
     /// <summary>Type and permissions in one, as st_mode has them.</summary>
     public readonly int Mode => (int)Type | Permissions;

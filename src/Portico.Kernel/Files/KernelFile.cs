@@ -69,14 +69,14 @@ public abstract class KernelFile
     }
 
     /// <summary>pread(2) and pwrite(2) at a position, which only a seekable file has.</summary>
-    internal virtual Errno ReadAt(long offset, ref IoCursor destination, out long count)
+    internal virtual Errno ReadAt(OpenFileDescription description, long offset, ref IoCursor destination, out long count)
     {
         count = 0;
         return Errno.ESPIPE;
     }
 
     /// <summary>See <see cref="ReadAt"/>.</summary>
-    internal virtual Errno WriteAt(long offset, ref IoCursor source, out long count)
+    internal virtual Errno WriteAt(OpenFileDescription description, long offset, ref IoCursor source, out long count)
     {
         count = 0;
         return Errno.ESPIPE;
@@ -101,11 +101,22 @@ public abstract class KernelFile
     }
 
     /// <summary>fcntl(2) requests that are the file's own, such as F_SETPIPE_SZ.</summary>
-    internal virtual Errno Control(FcntlCommand command, long argument, out long result)
+    internal virtual Errno Control(OpenFileDescription description, FcntlCommand command, long argument, out long result)
     {
         result = 0;
-        return command is FcntlCommand.F_GETPIPE_SZ or FcntlCommand.F_SETPIPE_SZ ? Errno.EBADF : Errno.EINVAL;
+        return command is FcntlCommand.F_GETPIPE_SZ or FcntlCommand.F_SETPIPE_SZ ? Errno.EBADF
+            : command == FcntlCommand.F_ADD_SEALS && !description.IsWritable ? Errno.EPERM
+            : Errno.EINVAL;
     }
+
+    /// <summary>fchmod(2) of what has no name: EOPNOTSUPP for what has not even an inode of its own.</summary>
+    internal virtual Errno SetPermissions(int permissions) => Errno.EOPNOTSUPP;
+
+    /// <summary>fchown(2) of what has no name; -1 leaves an id as it is.</summary>
+    internal virtual Errno SetOwner(int userId, int groupId) => Errno.EOPNOTSUPP;
+
+    /// <summary>fsync(2): EINVAL for what is kept nowhere.</summary>
+    internal virtual Errno Sync() => Errno.EINVAL;
 
     /// <summary>A description of the file was made, by open or by the call that made the file.</summary>
     internal virtual void OnOpened(OpenFileDescription description)

@@ -30,16 +30,19 @@ internal sealed class MemoryDevice(StackDriver driver, MemoryDeviceKind kind) : 
 
     internal override FileType Type => FileType.CharacterDevice;
 
-    internal override bool IsPollable => kind is MemoryDeviceKind.Random or MemoryDeviceKind.Urandom;
+    internal override bool IsPollable => kind == MemoryDeviceKind.Random;
 
     internal override bool IsSeekable => true;
 
+    /// <summary>random never has to wait; that it can be written to it says only until its generator is seeded.</summary>
     public override SocketEvents Poll() =>
-        SocketEvents.Readable | SocketEvents.ReadNormal | SocketEvents.Writable | SocketEvents.WriteNormal;
+        SocketEvents.Readable | SocketEvents.ReadNormal
+        | (kind == MemoryDeviceKind.Random ? 0 : SocketEvents.Writable | SocketEvents.WriteNormal);
 
-    internal override Errno Read(OpenFileDescription description, ref IoCursor destination, out long count) => ReadAt(0, ref destination, out count);
+    internal override Errno Read(OpenFileDescription description, ref IoCursor destination, out long count) =>
+        ReadAt(description, 0, ref destination, out count);
 
-    internal override Errno ReadAt(long offset, ref IoCursor destination, out long count)
+    internal override Errno ReadAt(OpenFileDescription description, long offset, ref IoCursor destination, out long count)
     {
         count = 0;
         if (kind == MemoryDeviceKind.Null)
@@ -67,12 +70,13 @@ internal sealed class MemoryDevice(StackDriver driver, MemoryDeviceKind kind) : 
         return Errno.None;
     }
 
-    internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count) => WriteAt(0, ref source, out count);
+    internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count) =>
+        WriteAt(description, 0, ref source, out count);
 
-    internal override Errno WriteAt(long offset, ref IoCursor source, out long count)
+    internal override Errno WriteAt(OpenFileDescription description, long offset, ref IoCursor source, out long count)
     {
         count = kind == MemoryDeviceKind.Full ? 0 : source.Remaining;
-        return kind == MemoryDeviceKind.Full && source.Remaining > 0 ? Errno.ENOSPC : Errno.None;
+        return kind == MemoryDeviceKind.Full ? Errno.ENOSPC : Errno.None;
     }
 
     /// <summary>null, zero and full say that the position is 0 wherever one goes.</summary>
@@ -81,6 +85,9 @@ internal sealed class MemoryDevice(StackDriver driver, MemoryDeviceKind kind) : 
         position = 0;
         return Errno.None;
     }
+
+    internal override Errno Ioctl(OpenFileDescription description, IoctlRequest request, Span<byte> argument) =>
+        kind is MemoryDeviceKind.Random or MemoryDeviceKind.Urandom ? Errno.EINVAL : Errno.ENOTTY;
 
     internal override void Stat(ref FileStatus status)
     {

@@ -19,6 +19,9 @@ public sealed class ProcessOptions
 
     /// <summary>Its network namespace; null for the kernel's first.</summary>
     public NetworkStack? Network { get; init; }
+
+    /// <summary>The permission bits that the files it makes do not get (umask(2)).</summary>
+    public int Umask { get; init; } = 0x12;
 }
 
 /// <summary>
@@ -39,6 +42,8 @@ public sealed partial class Process
         GroupId = options.GroupId;
         Network = options.Network ?? kernel.DefaultNamespace;
         Limits = new ResourceLimits(options.Files);
+        _workingDirectory = kernel.Root;
+        _umask = options.Umask;
         _descriptors = descriptors;
     }
 
@@ -52,6 +57,8 @@ public sealed partial class Process
         GroupId = parent.GroupId;
         Network = parent.Network;
         Limits = parent.Limits.Copy();
+        _workingDirectory = parent._workingDirectory;
+        _umask = parent._umask;
         _descriptors = descriptors;
     }
 

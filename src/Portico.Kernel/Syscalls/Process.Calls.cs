@@ -86,8 +86,19 @@ public sealed partial class Process
     private static long DeadlineAfter(TimeSpan timeout) =>
         timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
 
-    /// <summary>Errors: ESRCH after the process has exited, EBADF.</summary>
+    /// <summary>Errors: ESRCH after the process has exited, EBADF, for an O_PATH descriptor too.</summary>
     private bool TryGet(int fd, [NotNullWhen(true)] out OpenFileDescription? description, out Errno error)
+    {
+        if (TryGetAny(fd, out description, out error) && description.IsPathOnly)
+        {
+            error = Errno.EBADF;
+        }
+
+        return error == Errno.None;
+    }
+
+    /// <summary>The same for the few calls that take an O_PATH descriptor (open(2)).</summary>
+    private bool TryGetAny(int fd, [NotNullWhen(true)] out OpenFileDescription? description, out Errno error)
     {
         if (HasExited)
         {

@@ -10,7 +10,7 @@ public sealed partial class Process
     {
         using (Driver.Enter())
         {
-            if (!TryGet(fd, out _, out Errno error))
+            if (!TryGetAny(fd, out _, out Errno error))
             {
                 return error;
             }
@@ -68,7 +68,7 @@ public sealed partial class Process
     {
         using (Driver.Enter())
         {
-            return TryGet(fd, out OpenFileDescription? description, out Errno error) ? Duplicate(description, 0, false) : error;
+            return TryGetAny(fd, out OpenFileDescription? description, out Errno error) ? Duplicate(description, 0, false) : error;
         }
     }
 
@@ -79,7 +79,7 @@ public sealed partial class Process
         {
             if (target == fd)
             {
-                return TryGet(fd, out _, out Errno error) ? target : error;
+                return TryGetAny(fd, out _, out Errno error) ? target : error;
             }
 
             return Replace(fd, target, false);
@@ -107,9 +107,14 @@ public sealed partial class Process
             return Errno.EBADF;
         }
 
-        if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+        if (!TryGetAny(fd, out OpenFileDescription? description, out Errno error))
         {
             return error;
+        }
+
+        if (_descriptors.IsReserved(target))
+        {
+            return Errno.EBUSY;
         }
 
         description.AddReference();
@@ -140,9 +145,15 @@ public sealed partial class Process
     {
         using (Driver.Enter())
         {
-            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            if (!TryGetAny(fd, out OpenFileDescription? description, out Errno error))
             {
                 return error;
+            }
+
+            if (description.IsPathOnly && command is not (FcntlCommand.F_DUPFD or FcntlCommand.F_DUPFD_CLOEXEC or FcntlCommand.F_DUPFD_QUERY
+                or FcntlCommand.F_GETFD or FcntlCommand.F_SETFD or FcntlCommand.F_GETFL))
+            {
+                return Errno.EBADF;
             }
 
             switch (command)
@@ -166,7 +177,7 @@ public sealed partial class Process
                     // Nobody has asked for signals, which this kernel does not send.
                     return 0;
                 default:
-                    error = description.File.Control(command, argument, out long result);
+                    error = description.File.Control(description, command, argument, out long result);
                     return error == Errno.None ? result : error;
             }
         }

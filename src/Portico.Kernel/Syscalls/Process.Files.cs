@@ -2,7 +2,7 @@ using Portico.Net;
 
 namespace Portico.Kernel;
 
-// read(2), write(2) and their vector and positional forms, lseek(2), fstat(2), ioctl(2).
+// read(2), write(2) and their vector and positional forms, lseek(2), ioctl(2).
 public sealed partial class Process
 {
     private ref struct ReadCall(IoCursor destination) : IDescriptorCall
@@ -82,51 +82,69 @@ public sealed partial class Process
     }
 
     /// <summary>pread(2). Errors: EINVAL for a negative offset, EBADF, ESPIPE.</summary>
-    public SyscallResult Pread(int fd, Span<byte> buffer, long offset)
+    public SyscallResult Pread(int fd, Span<byte> buffer, long offset) => ReadAt(fd, IoCursor.Into(buffer), Errno.None, offset);
+
+    /// <summary>preadv(2).</summary>
+    public SyscallResult Preadv(int fd, ReadOnlySpan<IoVector> pieces, long offset)
+    {
+        Errno error = IoCursor.TryOver(pieces, out IoCursor cursor);
+        return ReadAt(fd, cursor, error, offset, isVector: true);
+    }
+
+    /// <summary>pwrite(2). Errors: EINVAL for a negative offset, EBADF, ESPIPE.</summary>
+    public SyscallResult Pwrite(int fd, ReadOnlySpan<byte> data, long offset) => WriteAt(fd, IoCursor.From(data), Errno.None, offset);
+
+    /// <summary>pwritev(2).</summary>
+    public SyscallResult Pwritev(int fd, ReadOnlySpan<IoVector> pieces, long offset)
+    {
+        Errno error = IoCursor.TryOver(pieces, out IoCursor cursor);
+        return WriteAt(fd, cursor, error, offset, isVector: true);
+    }
+
+    /// <summary>What is wrong with the vector matters only where the descriptor can be read from; an empty one never gets to the file.</summary>
+    private SyscallResult ReadAt(int fd, IoCursor cursor, Errno vectorError, long offset, bool isVector = false)
     {
         using (Driver.Enter())
         {
-            if (offset < 0)
-            {
-                return Errno.EINVAL;
-            }
-
-            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            Errno error = CheckPosition(fd, offset, out OpenFileDescription? description);
+            error = error == Errno.None && !description!.IsReadable ? Errno.EBADF : error;
+            error = error == Errno.None ? vectorError : error;
+            error = error == Errno.None && offset > long.MaxValue - cursor.Remaining ? Errno.EINVAL : error;
+            if (error != Errno.None || (isVector && cursor.Remaining == 0))
             {
                 return error;
             }
 
-            IoCursor cursor = IoCursor.Into(buffer);
-            long count = 0;
-            error = !description.File.IsSeekable ? Errno.ESPIPE
-                : !description.IsReadable ? Errno.EBADF
-                : description.File.ReadAt(offset, ref cursor, out count);
+            error = description!.File.ReadAt(description, offset, ref cursor, out long count);
             return error == Errno.None ? count : error;
         }
     }
 
-    /// <summary>pwrite(2). Errors: EINVAL for a negative offset, EBADF, ESPIPE.</summary>
-    public SyscallResult Pwrite(int fd, ReadOnlySpan<byte> data, long offset)
+    private SyscallResult WriteAt(int fd, IoCursor cursor, Errno vectorError, long offset, bool isVector = false)
     {
         using (Driver.Enter())
         {
-            if (offset < 0)
-            {
-                return Errno.EINVAL;
-            }
-
-            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+            Errno error = CheckPosition(fd, offset, out OpenFileDescription? description);
+            error = error == Errno.None && !description!.IsWritable ? Errno.EBADF : error;
+            error = error == Errno.None ? vectorError : error;
+            error = error == Errno.None && offset > long.MaxValue - cursor.Remaining ? Errno.EINVAL : error;
+            if (error != Errno.None || (isVector && cursor.Remaining == 0))
             {
                 return error;
             }
 
-            IoCursor cursor = IoCursor.From(data);
-            long count = 0;
-            error = !description.File.IsSeekable ? Errno.ESPIPE
-                : !description.IsWritable ? Errno.EBADF
-                : description.File.WriteAt(offset, ref cursor, out count);
+            error = description!.File.WriteAt(description, offset, ref cursor, out long count);
             return error == Errno.None ? count : error;
         }
+    }
+
+    private Errno CheckPosition(int fd, long offset, out OpenFileDescription? description)
+    {
+        description = null;
+        return offset < 0 ? Errno.EINVAL
+            : !TryGet(fd, out description, out Errno error) ? error
+            : description.File.IsSeekable ? Errno.None
+            : Errno.ESPIPE;
     }
 
     /// <summary>lseek(2). Errors: EBADF, ESPIPE, EINVAL, ENXIO.</summary>
@@ -146,22 +164,6 @@ public sealed partial class Process
 
             error = description.File.Seek(description, offset, whence, out long position);
             return error == Errno.None ? position : error;
-        }
-    }
-
-    /// <summary>fstat(2). Errors: EBADF.</summary>
-    public SyscallResult Fstat(int fd, out FileStatus status)
-    {
-        using (Driver.Enter())
-        {
-            status = default;
-            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
-            {
-                return error;
-            }
-
-            description.File.Stat(ref status);
-            return 0;
         }
     }
 

@@ -214,7 +214,7 @@ public sealed partial class Process
         foreach (ref PollDescriptor descriptor in descriptors)
         {
             SocketEvents events = descriptor.Fd < 0 ? SocketEvents.None
-                : !_descriptors.TryGet(descriptor.Fd, out OpenFileDescription? description) ? SocketEvents.Invalid
+                : !_descriptors.TryGet(descriptor.Fd, out OpenFileDescription? description) || description.IsPathOnly ? SocketEvents.Invalid
                 : Wanted(description, descriptor.Events);
             descriptor.Returned = (short)events;
             ready += events != 0 ? 1 : 0;
@@ -263,7 +263,7 @@ public sealed partial class Process
         int bits = 0;
         foreach (PollDescriptor descriptor in descriptors)
         {
-            if ((descriptor.Returned & (short)SocketEvents.Invalid) != 0)
+            if ((descriptor.Returned & (short)SocketEvents.Invalid) != 0 && !IsInUse(descriptor.Fd))
             {
                 return Errno.EBADF;
             }
@@ -271,13 +271,23 @@ public sealed partial class Process
 
         foreach (PollDescriptor descriptor in descriptors)
         {
+            // Of an O_PATH descriptor everything is ready (POLLNVAL is in all of the kernel's sets).
             SocketEvents ready = (SocketEvents)(ushort)descriptor.Returned;
+            ready |= (ready & SocketEvents.Invalid) != 0 ? SelectRead | SelectWrite | SocketEvents.Priority : 0;
             bits += Keep(readable, descriptor.Fd, (ready & SelectRead) != 0);
             bits += Keep(writable, descriptor.Fd, (ready & SelectWrite) != 0);
             bits += Keep(exceptional, descriptor.Fd, (ready & SocketEvents.Priority) != 0);
         }
 
         return bits;
+    }
+
+    private bool IsInUse(int fd)
+    {
+        using (Driver.Enter())
+        {
+            return _descriptors.TryGet(fd, out _);
+        }
     }
 
     private static bool Has(ReadOnlySpan<ulong> set, int fd) => fd >> 6 < set.Length && (set[fd >> 6] & (1UL << (fd & 63))) != 0;

@@ -7,14 +7,20 @@ namespace Portico.Differential.Tests.Systems;
 /// <summary>
 /// The kernel of this machine. Linux keeps the table of descriptors by thread: one thread of this process takes a table of its own
 /// (unshare(2), CLONE_FILES), closes all that it inherited, and so numbers its descriptors from 0 as a new program would. Threads that
-/// it starts share the table. It has a network namespace of its own too, and gives its capabilities up, so that limits hold for it.
+/// it starts share the table. Its working directory and umask are its own as well (CLONE_FS), and so is its view of the file systems
+/// (CLONE_NEWNS). It has a network namespace of its own too, and gives its capabilities up, so that limits hold for it.
 /// </summary>
 internal sealed unsafe partial class LinuxSystem : ISystem
 {
+    private const int CLONE_FS = 0x200;
     private const int CLONE_FILES = 0x400;
+    private const int CLONE_NEWNS = 0x2_0000;
     private const int CLONE_NEWNET = 0x4000_0000;
     private const int SYS_capset = 126;
+    private const long SYS_mount = 165;
+    private const long SYS_mount_setattr = 442;
     private const int O_RDWR = 2;
+    private const string Private = "/dev/shm/case";
 
     private readonly BlockingCollection<Action> _work = [];
 
@@ -42,7 +48,17 @@ internal sealed unsafe partial class LinuxSystem : ISystem
             try
             {
                 Reset();
-                body();
+                CaseDirectory.Enter(this, Private);
+                try
+                {
+                    body();
+                }
+                finally
+                {
+                    Reset();
+                    CaseDirectory.Leave(this, Private);
+                }
+
                 done.SetResult();
             }
             catch (Exception e)
@@ -76,11 +92,12 @@ internal sealed unsafe partial class LinuxSystem : ISystem
     {
         // Binds the functions before the descriptors are gone.
         _ = syscall(39, 0, 0, 0, 0, 0, 0);
-        if (syscall((long)272, CLONE_FILES | CLONE_NEWNET, 0, 0, 0, 0, 0) != 0)
+        if (syscall((long)272, CLONE_FS | CLONE_FILES | CLONE_NEWNS | CLONE_NEWNET, 0, 0, 0, 0, 0) != 0)
         {
             throw new InvalidOperationException($"unshare: errno {Marshal.GetLastPInvokeError()}; the tests need root");
         }
 
+        ProtectTheMachine();
         BringLoopbackUp();
         ulong header = 0x2008_0522;
         byte* none = stackalloc byte[24];
@@ -112,6 +129,35 @@ internal sealed unsafe partial class LinuxSystem : ISystem
             for (int i = 0; i < 3; i++)
             {
                 _ = syscall((long)SyscallNumber.open, (long)path, O_RDWR, 0, 0, 0, 0);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Takes a view of the file systems of its own, in which nothing but a new tmpfs can be written to. The thread is root, and so the
+    /// owner of /, /dev and all that: no case may ever change those, whatever it does. Where that cannot be had, no case runs.
+    /// </summary>
+    private static void ProtectTheMachine()
+    {
+        const ulong MOUNT_ATTR_RDONLY = 1;
+        const ulong MS_PRIVATE = 1 << 18;
+        const int AT_RECURSIVE = 0x8000;
+        const long EROFS = 30;
+        ulong* attributes = stackalloc ulong[4] { MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, 0 };
+        fixed (byte* root = "/\0"u8, tmpfs = "tmpfs\0"u8, place = "/dev/shm\0"u8, devices = "/dev\0"u8)
+        {
+            if (syscall(SYS_mount_setattr, Process.AT_FDCWD, (long)root, AT_RECURSIVE, (long)attributes, 32, 0) != 0
+                || syscall(SYS_mount, (long)tmpfs, (long)place, (long)tmpfs, 0, 0, 0) != 0)
+            {
+                throw new InvalidOperationException($"mount: errno {Marshal.GetLastPInvokeError()}; the tests need root");
+            }
+
+            foreach (long path in (ReadOnlySpan<long>)[(long)root, (long)devices])
+            {
+                if (syscall((long)SyscallNumber.access, path, (long)AccessMode.W_OK, 0, 0, 0, 0) == 0 || Marshal.GetLastPInvokeError() != EROFS)
+                {
+                    throw new InvalidOperationException("the file systems of the machine are not read-only to the tests");
+                }
             }
         }
     }

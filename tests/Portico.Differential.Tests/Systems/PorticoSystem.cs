@@ -5,6 +5,8 @@ namespace Portico.Differential.Tests.Systems;
 /// <summary>Portico's kernel: a process for each case, all on one kernel.</summary>
 internal sealed class PorticoSystem : ISystem
 {
+    private const string Private = "/tmp/case";
+
     private readonly PorticoKernel _kernel = new();
     private Process _process = null!;
 
@@ -20,9 +22,11 @@ internal sealed class PorticoSystem : ISystem
         _process = _kernel.CreateProcess(new ProcessOptions { Files = new ResourceLimit(1024, 4096) });
         for (int fd = 0; fd < 3; fd++)
         {
-            _process.OpenDevice(MemoryDeviceKind.Null, OpenFlags.O_RDWR).OrThrow();
+            _process.Open("/dev/null", OpenFlags.O_RDWR).OrThrow();
         }
 
+        long inodes = _kernel.Counters[KernelCounter.Inodes];
+        CaseDirectory.Enter(this, Private);
         try
         {
             body();
@@ -30,10 +34,15 @@ internal sealed class PorticoSystem : ISystem
         finally
         {
             _process.Exit();
+            _process = _kernel.CreateProcess();
+            CaseDirectory.Leave(this, Private);
+            _process.Exit();
         }
 
         Assert.Equal(0, _kernel.Counters[KernelCounter.OpenFiles]);
         Assert.Equal(0, _kernel.Counters[KernelCounter.EpollWatches]);
         Assert.Equal(0, _kernel.Counters[KernelCounter.PipePages]);
+        Assert.Equal(0, _kernel.Counters[KernelCounter.FilePages]);
+        Assert.Equal(inodes, _kernel.Counters[KernelCounter.Inodes]);
     }
 }

@@ -15,7 +15,8 @@ public static unsafe partial class LinuxAbi
         Arguments a = new(a0, a1, a2, a3, a4, a5);
         SyscallResult result = Errno.ENOSYS;
         _ = TryFiles(process, number, a, ref result) || TryDescriptors(process, number, a, ref result) || TryPolling(process, number, a, ref result)
-            || TrySockets(process, number, a, ref result);
+            || TrySockets(process, number, a, ref result) || TryPathsOfTheirOwn(process, number, a, ref result)
+            || TryPaths(process, number, a, ref result);
         return result.Raw;
     }
 
@@ -35,6 +36,9 @@ public static unsafe partial class LinuxAbi
         public long A5 => a5;
 
         public int Fd => (int)a0;
+
+        /// <summary>The words behind the first.</summary>
+        public Arguments Shifted() => new(a1, a2, a3, a4, a5, 0);
 
         /// <summary>The pointer in the second word.</summary>
         public void* Pointer => (void*)a1;
@@ -67,6 +71,12 @@ public static unsafe partial class LinuxAbi
                 return true;
             case SyscallNumber.pwrite64:
                 result = process.Pwrite(a.Fd, a.Buffer, a.A3);
+                return true;
+            case SyscallNumber.preadv:
+                result = process.Preadv(a.Fd, Vectors(a), a.A3);
+                return true;
+            case SyscallNumber.pwritev:
+                result = process.Pwritev(a.Fd, Vectors(a), a.A3);
                 return true;
             case SyscallNumber.lseek:
                 result = process.Lseek(a.Fd, a.A1, (SeekWhence)a.A2);

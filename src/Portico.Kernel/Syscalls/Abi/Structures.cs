@@ -63,6 +63,7 @@ internal static unsafe class StatStructure
         new Span<byte>(to, Bytes).Clear();
         long* words = (long*)to;
         int* halves = (int*)to;
+        words[0] = status.FileSystem;
         words[1] = status.Inode;
         words[2] = status.LinkCount;
         halves[6] = status.Mode;
@@ -72,10 +73,11 @@ internal static unsafe class StatStructure
         words[6] = status.Size;
         words[7] = status.BlockSize;
         words[8] = status.Blocks;
-        for (int i = 0; i < 3; i++)
+        ReadOnlySpan<long> times = [status.AccessedUnixNanoseconds, status.ModifiedUnixNanoseconds, status.ChangedUnixNanoseconds];
+        for (int i = 0; i < times.Length; i++)
         {
-            words[9 + (2 * i)] = status.ModifiedUnixNanoseconds / 1_000_000_000;
-            words[10 + (2 * i)] = status.ModifiedUnixNanoseconds % 1_000_000_000;
+            words[9 + (2 * i)] = times[i] / 1_000_000_000;
+            words[10 + (2 * i)] = times[i] % 1_000_000_000;
         }
     }
 }
