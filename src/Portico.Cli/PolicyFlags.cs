@@ -11,7 +11,7 @@ internal sealed class PolicyFlags
         "--allow",
         "RULE",
         "Allow a destination: an address, CIDR, NAME or *.NAME, host, localhost or all; then, where wanted, :PORT or :PORT-PORT, and /tcp, "
-        + "/udp or /icmp.");
+        + "/udp or /icmp. A port may be a name: https.");
 
     private readonly Option<string[]> _deny = Repeatable(
         "--deny", "RULE", "Deny a destination. The first rule that fits decides; --deny all is about what no other rule fits.");

@@ -14,7 +14,7 @@ internal static class SsCommand
         Option<bool> raw = Flag("--raw", "-w", "Pings under way.");
         Option<bool> all = Flag("--all", "-a", "Sockets of every state.");
         Option<bool> listening = Flag("--listening", "-l", "Listening sockets only.");
-        Option<bool> numeric = Flag("--numeric", "-n", "Rates in bits per second. Ports are numbers anyway.");
+        Option<bool> numeric = Flag("--numeric", "-n", "Ports and rates as numbers, without names and units.");
         Option<bool> processes = Flag("--processes", "-p", "The programs that have the other end.");
         Option<bool> info = Flag("--info", "-i", "What TCP knows: round trip, windows, retransmissions.");
         Option<bool> extended = Flag("--extended", "-e", "Their user, inode and cookie.");
