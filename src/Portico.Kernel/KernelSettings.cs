@@ -30,6 +30,12 @@ public sealed class KernelSettings
 
     /// <summary>tmpfs(5)'s nr_inodes=: files, directories and links in memory; one more is ENOSPC.</summary>
     public long tmpfs_nr_inodes { get; set; } = 1L << 20;
+
+    /// <summary>net.unix.max_dgram_qlen: datagrams that wait in a unix socket before others' senders have to; one more may.</summary>
+    public int max_dgram_qlen { get; set; } = 10;
+
+    /// <summary>net.core.optmem_max, in bytes: the control messages of one call have to be shorter.</summary>
+    public int optmem_max { get; set; } = 131_072;
 #pragma warning restore IDE1006, CA1707
 }
 
@@ -50,6 +56,18 @@ public enum KernelCounter
 
     /// <summary>Pages that the pipes may hold at present.</summary>
     PipePages,
+
+    /// <summary>Unix sockets at present, those that wait to be accepted included.</summary>
+    UnixSockets,
+
+    /// <summary>Descriptors at present in messages of unix sockets that nobody has received (SCM_RIGHTS).</summary>
+    DescriptorsInFlight,
+
+    /// <summary>Calls that failed with ETOOMANYREFS: the user had more descriptors in flight than RLIMIT_NOFILE.</summary>
+    InFlightLimit,
+
+    /// <summary>Unix sockets that only each other's messages held, and that were collected.</summary>
+    CollectedUnixSockets,
 
     /// <summary>Pipes that got two pages because of fs.pipe-user-pages-soft.</summary>
     PipeSoftLimit,

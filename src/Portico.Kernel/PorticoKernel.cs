@@ -24,6 +24,7 @@ public sealed class PorticoKernel : IDisposable
         _ownsDriver = driver == null;
         Driver = driver ?? new StackDriver();
         Settings = settings ?? new KernelSettings();
+        Unix = new UnixSockets(this);
         using (Driver.Enter())
         {
             Timers = new KernelTimers(Driver.Engine);
@@ -60,6 +61,11 @@ public sealed class PorticoKernel : IDisposable
 
     /// <summary>Where paths begin.</summary>
     internal DirectoryEntry Root { get; }
+
+    internal UnixSockets Unix { get; }
+
+    /// <summary>The process whose call is being made (Linux: current); each call says so when it begins, and when it is tried again.</summary>
+    internal Process? Caller { get; set; }
 
     /// <summary>Makes a process with an empty table of descriptors.</summary>
     public Process CreateProcess(ProcessOptions? options = null)

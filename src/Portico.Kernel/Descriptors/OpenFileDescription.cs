@@ -36,6 +36,9 @@ public sealed class OpenFileDescription
     /// <summary>Descriptors, calls under way and messages that hold it.</summary>
     public int ReferenceCount => _references;
 
+    /// <summary>How many of the references messages of unix sockets have (SCM_RIGHTS).</summary>
+    internal int InFlight { get; set; }
+
     /// <summary>The first of the epoll interests in it, which end with it (epoll(7), question 6).</summary>
     internal EpollItem? EpollItems { get; set; }
 
@@ -67,6 +70,10 @@ public sealed class OpenFileDescription
 
             File.OnReleased(this);
             _kernel.OnReleased();
+        }
+        else if (_references == InFlight && File is UnixSocket socket)
+        {
+            _kernel.Unix.OnOnlyInFlight(socket);
         }
     }
 }

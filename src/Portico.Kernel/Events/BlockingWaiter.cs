@@ -33,6 +33,9 @@ internal sealed class BlockingWaiter : Waiter
     /// <summary>Where it stands in its process's list of those who wait.</summary>
     public int BlockedIndex { get; set; }
 
+    /// <summary>The process whose call waits; null for a call that no process makes.</summary>
+    public Process? Caller { get; set; }
+
     /// <summary>Makes it ready to be notified again; under the lock.</summary>
     public void Arm()
     {

@@ -101,6 +101,18 @@ internal struct WaitQueue
         }
     }
 
+    /// <summary>Tells all whom the events concern, those too that use events up: each of them may wait for something else.</summary>
+    public readonly void NotifyEach(SocketEvents events, StackDriver driver)
+    {
+        for (Waiter? waiter = _first; waiter != null; waiter = waiter.Next)
+        {
+            if ((waiter.Interest & events) != 0)
+            {
+                waiter.Notify(events, driver);
+            }
+        }
+    }
+
     /// <summary>Tells everyone: the file is being closed.</summary>
     public readonly void NotifyAll(StackDriver driver) => Notify(ForEverybody, driver);
 

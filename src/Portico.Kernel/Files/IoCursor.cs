@@ -27,10 +27,14 @@ public ref struct IoCursor
         _current = current;
         _rest = rest;
         Remaining = remaining;
+        Total = remaining;
     }
 
     /// <summary>Bytes from here to the end.</summary>
     public long Remaining { get; private set; }
+
+    /// <summary>Bytes in all, those that are done included.</summary>
+    public long Total { get; }
 
     /// <summary>Memory that a read fills.</summary>
     public static IoCursor Into(Span<byte> buffer) => new(buffer, default, buffer.Length);

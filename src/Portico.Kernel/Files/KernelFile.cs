@@ -135,6 +135,7 @@ public abstract class KernelFile
         BlockingWaiter waiter = BlockingWaiter.Current;
         waiter.Arm();
         waiter.Interest = interest;
+        waiter.Caller = null;
         Waiters.Add(waiter);
         return waiter;
     }
@@ -150,6 +151,7 @@ public abstract class KernelFile
             Errno error;
             using (Driver.Enter())
             {
+                waiter.Caller?.BeginCall();
                 error = call.TryPerform(out result);
                 if (error == Errno.EAGAIN && woken && !waiter.IsInterrupted)
                 {

@@ -88,9 +88,13 @@ public enum SocketOption
     SO_RCVTIMEO = 20,
     SO_SNDTIMEO = 21,
     SO_BINDTODEVICE = 25,
+    SO_SNDBUFFORCE = 32,
+    SO_RCVBUFFORCE = 33,
     SO_ACCEPTCONN = 30,
     SO_PROTOCOL = 38,
     SO_DOMAIN = 39,
+    SO_PEEK_OFF = 42,
+    SO_PASSRIGHTS = 83,
 }
 
 #pragma warning restore CS1591, CA1707, CA1069

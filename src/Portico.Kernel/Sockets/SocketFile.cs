@@ -3,22 +3,6 @@ using Portico.Net;
 
 namespace Portico.Kernel;
 
-/// <summary>What goes with the bytes of a sendmsg or recvmsg (struct msghdr).</summary>
-internal ref struct SocketMessage
-{
-    /// <summary>The destination's address as bytes; empty for none. Receiving: room for the source's.</summary>
-    public Span<byte> Address;
-
-    /// <summary>Receiving: the length that the address really has.</summary>
-    public int AddressLength;
-
-    /// <summary>Flags of the call; receiving: also those that it returns.</summary>
-    public MessageFlags Flags;
-
-    /// <summary>Receiving: what the kernel says about the message (MSG_TRUNC, ...).</summary>
-    public MessageFlags ReturnedFlags;
-}
-
 /// <summary>
 /// A socket as a file: what socket(2) makes. Like all files it never waits by itself; where Linux would, it says EAGAIN, or EINPROGRESS for a
 /// connect.
@@ -99,6 +83,14 @@ internal abstract class SocketFile(StackDriver driver, NetworkStack stack, Addre
     {
         accepted = null;
         return Errno.EOPNOTSUPP;
+    }
+
+    /// <summary>socketpair(2): connects two new sockets. Errors: EOPNOTSUPP for families that have no pairs.</summary>
+    public virtual Errno ConnectPair(SocketFile other) => Errno.EOPNOTSUPP;
+
+    /// <summary>Keeps an error for the next call: recvmmsg(2) had something to return first.</summary>
+    public virtual void KeepError(Errno error)
+    {
     }
 
     public abstract Errno GetName(bool ofPeer, Span<byte> address, out int length);

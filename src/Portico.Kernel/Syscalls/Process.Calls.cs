@@ -65,6 +65,7 @@ public sealed partial class Process
     {
         description.AddReference();
         BlockingWaiter waiter = description.File.BeginWait(interest);
+        waiter.Caller = this;
         AddBlocked(waiter);
         return waiter;
     }
@@ -86,6 +87,9 @@ public sealed partial class Process
     private static long DeadlineAfter(TimeSpan timeout) =>
         timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
 
+    /// <summary>Under the lock: files may ask from now on who calls.</summary>
+    internal void BeginCall() => Kernel.Caller = this;
+
     /// <summary>Errors: ESRCH after the process has exited, EBADF, for an O_PATH descriptor too.</summary>
     private bool TryGet(int fd, [NotNullWhen(true)] out OpenFileDescription? description, out Errno error)
     {
@@ -100,6 +104,7 @@ public sealed partial class Process
     /// <summary>The same for the few calls that take an O_PATH descriptor (open(2)).</summary>
     private bool TryGetAny(int fd, [NotNullWhen(true)] out OpenFileDescription? description, out Errno error)
     {
+        BeginCall();
         if (HasExited)
         {
             description = null;
@@ -124,6 +129,19 @@ public sealed partial class Process
         if (error == Errno.None)
         {
             _descriptors.Put(fd, description!, closeOnExec);
+        }
+
+        return error;
+    }
+
+    /// <summary>Under the lock: a descriptor for a description that has come with a message. Errors: EMFILE.</summary>
+    internal Errno InstallReceived(OpenFileDescription description, bool closeOnExec, out int fd)
+    {
+        Errno error = FindFree(0, out fd);
+        if (error == Errno.None)
+        {
+            description.AddReference();
+            _descriptors.Put(fd, description, closeOnExec);
         }
 
         return error;

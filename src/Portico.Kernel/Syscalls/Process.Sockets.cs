@@ -20,29 +20,38 @@ public sealed partial class Process
         }
     }
 
-    private struct ConnectWait : IDescriptorCall
+    /// <summary>
+    /// Waits for the outcome of a connect that has begun, or begins it again where it could not because the listener's queue was full.
+    /// </summary>
+    private ref struct ConnectWait(ReadOnlySpan<byte> address, bool hasBegun) : IDescriptorCall
     {
-        public OpenFileDescription Description { get; set; }
+        private readonly ReadOnlySpan<byte> _address = address;
+
+        public readonly bool HasBegun => hasBegun;
+
+        public OpenFileDescription Description { get; set; } = null!;
 
         public readonly Errno TryPerform(out long result)
         {
             result = 0;
-            return ((SocketFile)Description.File).FinishConnect();
+            SocketFile socket = (SocketFile)Description.File;
+            return hasBegun ? socket.FinishConnect() : socket.Connect(_address);
         }
     }
 
     private ref struct SendCall(IoCursor source, SocketMessage message) : IDescriptorCall
     {
         private IoCursor _source = source;
-        private SocketMessage _message = message;
         private long _sent;
+
+        public SocketMessage Message = message;
 
         public OpenFileDescription Description { get; set; } = null!;
 
         public Errno TryPerform(out long result)
         {
-            bool waits = !Description.IsNonBlocking && (_message.Flags & MessageFlags.MSG_DONTWAIT) == 0;
-            Errno error = ((SocketFile)Description.File).Send(ref _source, ref _message, out long count);
+            bool waits = !Description.IsNonBlocking && (Message.Flags & MessageFlags.MSG_DONTWAIT) == 0;
+            Errno error = ((SocketFile)Description.File).Send(ref _source, ref Message, out long count);
             _sent += count;
             result = _sent;
             if (error == Errno.None)
@@ -73,7 +82,7 @@ public sealed partial class Process
                 && Description.File.WritesAll && !Description.IsNonBlocking;
             if (error == Errno.None)
             {
-                return waitsForAll && count > 0 && _destination.Remaining > 0 ? Errno.EAGAIN : Errno.None;
+                return waitsForAll && !Message.IsComplete && count > 0 && _destination.Remaining > 0 ? Errno.EAGAIN : Errno.None;
             }
 
             return _received > 0 && error != Errno.EAGAIN ? Errno.None : error;
@@ -110,6 +119,11 @@ public sealed partial class Process
         if (kind is < SocketType.SOCK_STREAM or > (SocketType)10)
         {
             return Errno.EINVAL;
+        }
+
+        if (family == AddressFamily.AF_UNIX)
+        {
+            return MakeUnixSocket(kind, protocol, out made);
         }
 
         if (family is not (AddressFamily.AF_INET or AddressFamily.AF_INET6))
@@ -224,7 +238,7 @@ public sealed partial class Process
     /// </summary>
     public SyscallResult Connect(int fd, ReadOnlySpan<byte> address)
     {
-        ConnectWait call = default;
+        ConnectWait call;
         BlockingWaiter waiter;
         TimeSpan timeout;
         using (Driver.Enter())
@@ -236,18 +250,18 @@ public sealed partial class Process
 
             error = socket.Connect(address);
             bool isUnderWay = error is Errno.EINPROGRESS or Errno.EALREADY;
-            if (!isUnderWay || description.IsNonBlocking)
+            timeout = socket.TimeoutOf(SocketEvents.Writable);
+            if ((!isUnderWay && error != Errno.EAGAIN) || description.IsNonBlocking)
             {
                 return error;
             }
 
-            timeout = socket.TimeoutOf(SocketEvents.Writable);
-            call.Description = description;
+            call = new ConnectWait(address, isUnderWay) { Description = description };
             waiter = BeginWait(description, SocketEvents.Writable);
         }
 
         SyscallResult result = Finish(ref call, waiter, timeout);
-        return result.Error == Errno.EAGAIN ? Errno.EINPROGRESS : result;
+        return result.Error == Errno.EAGAIN && call.HasBegun ? Errno.EINPROGRESS : result;
     }
 
     /// <summary>shutdown(2). Errors: EBADF, ENOTSOCK, EINVAL, ENOTCONN.</summary>
@@ -293,36 +307,11 @@ public sealed partial class Process
 
     /// <summary>sendto(2); no address for send(2). Errors: EBADF, ENOTSOCK, EAGAIN, EPIPE, EDESTADDRREQ, EMSGSIZE, ...</summary>
     public SyscallResult SendTo(int fd, ReadOnlySpan<byte> data, MessageFlags flags, ReadOnlySpan<byte> address) =>
-        SendMessage(fd, IoCursor.From(data), flags, address);
-
-    internal SyscallResult SendMessage(int fd, IoCursor source, MessageFlags flags, ReadOnlySpan<byte> address)
-    {
-        // Nobody writes to the address: sending only reads it.
-        SocketMessage message = new()
-        {
-            Flags = flags,
-            Address = System.Runtime.InteropServices.MemoryMarshal.CreateSpan(
-                ref System.Runtime.InteropServices.MemoryMarshal.GetReference(address), address.Length),
-        };
-        SendCall call = new(source, message);
-        return CheckSocket(fd, out Errno error) ? Run(fd, ref call, SocketEvents.Writable, (flags & MessageFlags.MSG_DONTWAIT) == 0) : error;
-    }
+        SendMessage(fd, IoCursor.From(data), flags, address, control: default);
 
     /// <summary>recvfrom(2), with the source's address. Errors: EBADF, ENOTSOCK, EAGAIN, ENOTCONN, the pending error.</summary>
     public SyscallResult ReceiveFrom(int fd, Span<byte> buffer, MessageFlags flags, Span<byte> address, out int addressLength) =>
-        ReceiveMessage(fd, IoCursor.Into(buffer), flags, address, out addressLength, out _);
-
-    internal SyscallResult ReceiveMessage(
-        int fd, IoCursor destination, MessageFlags flags, Span<byte> address, out int addressLength, out MessageFlags returned)
-    {
-        ReceiveCall call = new(destination, new SocketMessage { Flags = flags, Address = address });
-        SyscallResult result = CheckSocket(fd, out Errno error)
-            ? Run(fd, ref call, SocketEvents.Readable, (flags & MessageFlags.MSG_DONTWAIT) == 0)
-            : error;
-        addressLength = call.Message.AddressLength;
-        returned = call.Message.ReturnedFlags;
-        return result;
-    }
+        ReceiveMessage(fd, IoCursor.Into(buffer), flags, address, out addressLength);
 
     /// <summary>getsockopt(2): the length of the value. Errors: EBADF, ENOTSOCK, ENOPROTOOPT.</summary>
     public SyscallResult GetSockOpt(int fd, int level, int option, Span<byte> value)

@@ -175,6 +175,11 @@ internal sealed unsafe partial class Kit
     private string Show(byte* address, uint present, uint length)
     {
         ReadOnlySpan<byte> bytes = new(address, (int)Math.Min(present, AddressRoom));
+        if (bytes.Length > 2 && BitConverter.ToUInt16(bytes) == (ushort)AddressFamily.AF_UNIX)
+        {
+            return ShowUnix(bytes, length);
+        }
+
         if (bytes.Length < 4 || BitConverter.ToUInt16(bytes) is not ((ushort)AddressFamily.AF_INET or (ushort)AddressFamily.AF_INET6))
         {
             return $"{length}:{Convert.ToHexString(bytes)}";

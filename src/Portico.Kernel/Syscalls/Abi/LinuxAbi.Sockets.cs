@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -6,20 +5,7 @@ namespace Portico.Kernel;
 // The calls on sockets: addresses come as a pointer and a length, and go back with a pointer to the length.
 public static unsafe partial class LinuxAbi
 {
-    private const int AddressBytesMax = 128;
-
-    /// <summary>struct msghdr of x86-64.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    private struct MessageHeader
-    {
-        public void* Name;
-        public uint NameLength;
-        public IoVector* Vectors;
-        public nuint VectorCount;
-        public void* Control;
-        public nuint ControlLength;
-        public int Flags;
-    }
+    private const int AddressBytesMax = Process.AddressBytesMax;
 
     private static bool TrySockets(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
     {
@@ -67,12 +53,6 @@ public static unsafe partial class LinuxAbi
                     result = ReturnAddress(from[..length], a.A4, a.A5, result);
                 }
 
-                return true;
-            case SyscallNumber.sendmsg:
-                result = SendMessage(process, a);
-                return true;
-            case SyscallNumber.recvmsg:
-                result = ReceiveMessage(process, a);
                 return true;
             case SyscallNumber.setsockopt:
                 result = (int)a.A4 < 0 ? Errno.EINVAL : process.SetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new ReadOnlySpan<byte>((void*)a.A3, (int)a.A4));
@@ -136,47 +116,6 @@ public static unsafe partial class LinuxAbi
             result = 0;
         }
 
-        return result;
-    }
-
-    private static SyscallResult SendMessage(Process process, in Arguments a)
-    {
-        MessageHeader* header = (MessageHeader*)a.A1;
-        Errno error = IoCursor.TryOver(new ReadOnlySpan<IoVector>(header->Vectors, (int)header->VectorCount), out IoCursor cursor);
-        if (error != Errno.None)
-        {
-            return error == Errno.EINVAL ? Errno.EMSGSIZE : error;
-        }
-
-        return TryAddress((long)header->Name, header->Name == null ? 0 : header->NameLength, out ReadOnlySpan<byte> to, out error)
-            ? process.SendMessage(a.Fd, cursor, (MessageFlags)a.A2, to)
-            : error;
-    }
-
-    private static SyscallResult ReceiveMessage(Process process, in Arguments a)
-    {
-        MessageHeader* header = (MessageHeader*)a.A1;
-        Errno error = IoCursor.TryOver(new ReadOnlySpan<IoVector>(header->Vectors, (int)header->VectorCount), out IoCursor cursor);
-        if (error != Errno.None)
-        {
-            return error == Errno.EINVAL ? Errno.EMSGSIZE : error;
-        }
-
-        Span<byte> from = stackalloc byte[AddressBytesMax];
-        SyscallResult result = process.ReceiveMessage(a.Fd, cursor, (MessageFlags)a.A2, from, out int length, out MessageFlags returned);
-        if (result.IsError)
-        {
-            return result;
-        }
-
-        if (header->Name != null)
-        {
-            from[..(int)Math.Min((uint)length, header->NameLength)].CopyTo(new Span<byte>(header->Name, (int)header->NameLength));
-        }
-
-        header->NameLength = (uint)length;
-        header->ControlLength = 0;
-        header->Flags = (int)returned;
         return result;
     }
 }

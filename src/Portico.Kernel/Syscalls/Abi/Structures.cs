@@ -46,7 +46,7 @@ internal static unsafe class TimeStructures
         WriteTime((long*)to + 2, spec.Value);
     }
 
-    private static void WriteTime(long* to, Duration time)
+    public static void WriteTime(long* to, Duration time)
     {
         to[0] = time.Nanoseconds / Second;
         to[1] = time.Nanoseconds % Second;

@@ -1,0 +1,270 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+// sendmsg(2), recvmsg(2), sendmmsg(2), recvmmsg(2): messages with control messages.
+public sealed partial class Process
+{
+    /// <summary>sizeof(struct sockaddr_storage): no address is longer.</summary>
+    internal const int AddressBytesMax = 128;
+
+    /// <summary>Messages that one sendmmsg sends at most, and pieces that one message may have (UIO_MAXIOV).</summary>
+    private const int MessagesMax = 1024;
+
+    /// <summary>
+    /// sendmsg(2) of one piece of memory, with control messages (<see cref="ControlMessages"/>). Errors: those of <see cref="SendTo"/>,
+    /// ENOBUFS for too many control messages, EINVAL for bad ones, EBADF for a descriptor to pass, ETOOMANYREFS.
+    /// </summary>
+    public SyscallResult SendMessage(
+        int fd, ReadOnlySpan<byte> data, MessageFlags flags, ReadOnlySpan<byte> address, ReadOnlySpan<byte> control) =>
+        SendMessage(fd, IoCursor.From(data), flags, address, control);
+
+    /// <summary>recvmsg(2) into one piece of memory, with room for control messages. Errors: those of <see cref="ReceiveFrom"/>.</summary>
+    public SyscallResult ReceiveMessage(
+        int fd, Span<byte> buffer, MessageFlags flags, Span<byte> address, Span<byte> control, out ReceivedMessage received) =>
+        ReceiveMessage(fd, IoCursor.Into(buffer), flags, address, control, out received);
+
+    /// <summary>
+    /// sendmsg(2). Errors: as the other, EMSGSIZE for more than 1,024 pieces of memory, EINVAL for their lengths, EFAULT.
+    /// </summary>
+    public unsafe SyscallResult Sendmsg(int fd, in MessageHeader header, MessageFlags flags)
+    {
+        Errno error = Check(fd, header, out IoCursor cursor);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        if (header.Control == null && header.ControlLength != 0)
+        {
+            return header.ControlLength > int.MaxValue ? Errno.ENOBUFS : Errno.EFAULT;
+        }
+
+        ReadOnlySpan<byte> control = new(header.Control, (int)Math.Min(header.ControlLength, int.MaxValue));
+        return SendMessage(fd, cursor, flags, NameOf(header), control);
+    }
+
+    /// <summary>recvmsg(2). Errors: those of <see cref="Sendmsg"/> for the structure, and of <see cref="ReceiveFrom"/>.</summary>
+    public unsafe SyscallResult Recvmsg(int fd, ref MessageHeader header, MessageFlags flags)
+    {
+        Errno error = Check(fd, header, out IoCursor cursor);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        Span<byte> name = stackalloc byte[AddressBytesMax];
+        Span<byte> control = new(header.Control, header.Control == null ? 0 : (int)Math.Min(header.ControlLength, int.MaxValue));
+        SyscallResult result = ReceiveMessage(fd, cursor, flags, name, control, out ReceivedMessage received);
+        if (result.IsError)
+        {
+            return result;
+        }
+
+        if (header.Name != null)
+        {
+            name[..(int)Math.Min((uint)received.AddressLength, header.NameLength)].CopyTo(new Span<byte>(header.Name, (int)header.NameLength));
+            header.NameLength = (uint)received.AddressLength;
+        }
+
+        header.ControlLength = (nuint)received.ControlLength;
+        header.Flags = received.Flags;
+        return result;
+    }
+
+    /// <summary>
+    /// sendmmsg(2): sends messages until one fails, or a stream takes one only in part; how many were sent. Errors: those of the first
+    /// message.
+    /// </summary>
+    public SyscallResult Sendmmsg(int fd, Span<MultipleMessageHeader> messages, MessageFlags flags)
+    {
+        if (!CheckSocket(fd, out Errno error))
+        {
+            return error;
+        }
+
+        SyscallResult result = 0;
+        int sent = 0;
+        while (sent < Math.Min(messages.Length, MessagesMax))
+        {
+            ref MultipleMessageHeader message = ref messages[sent];
+            result = Sendmsg(fd, message.Header, flags);
+            if (result.IsError)
+            {
+                break;
+            }
+
+            message.Length = (uint)result.Value;
+            sent++;
+            if (result.Value < BytesOf(message.Header))
+            {
+                break;
+            }
+        }
+
+        return sent > 0 ? sent : result;
+    }
+
+    /// <summary>
+    /// recvmmsg(2): receives messages until there are as many as asked for, one fails, or the time is over, which is looked at after each
+    /// message only. MSG_WAITFORONE waits for the first alone. How many were received; an error after the first is kept for the next
+    /// call. <paramref name="timeout"/> becomes what was left of it; null for none. Errors: those of the first message.
+    /// </summary>
+    public SyscallResult Recvmmsg(int fd, Span<MultipleMessageHeader> messages, MessageFlags flags, ref Duration? timeout)
+    {
+        Span<byte> pending = stackalloc byte[sizeof(int)];
+        if (!CheckSocket(fd, out Errno error))
+        {
+            return error;
+        }
+
+        if ((flags & MessageFlags.MSG_ERRQUEUE) == 0)
+        {
+            SyscallResult asked = GetSockOpt(fd, (int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_ERROR, pending);
+            if (!asked.IsError && BitConverter.ToInt32(pending) != 0)
+            {
+                return (Errno)BitConverter.ToInt32(pending);
+            }
+        }
+
+        long began = Stopwatch.GetTimestamp();
+        Duration limit = timeout ?? Duration.Infinite;
+        SyscallResult result = 0;
+        int received = 0;
+        while (received < messages.Length)
+        {
+            ref MultipleMessageHeader message = ref messages[received];
+            result = Recvmsg(fd, ref message.Header, flags & ~MessageFlags.MSG_WAITFORONE);
+            if (result.IsError)
+            {
+                break;
+            }
+
+            message.Length = (uint)result.Value;
+            received++;
+            flags |= (flags & MessageFlags.MSG_WAITFORONE) != 0 ? MessageFlags.MSG_DONTWAIT : MessageFlags.None;
+            if (timeout != null)
+            {
+                Duration left = limit - Duration.FromTimeSpan(Stopwatch.GetElapsedTime(began));
+                timeout = Duration.Max(Duration.Zero, left);
+                if (left <= Duration.Zero)
+                {
+                    break;
+                }
+            }
+
+            if ((message.Header.Flags & MessageFlags.MSG_OOB) != 0)
+            {
+                break;
+            }
+        }
+
+        if (received > 0 && result.IsError && result.Error != Errno.EAGAIN)
+        {
+            KeepError(fd, result.Error);
+        }
+
+        return received > 0 ? received : result;
+    }
+
+    private SyscallResult SendMessage(int fd, IoCursor source, MessageFlags flags, ReadOnlySpan<byte> address, ReadOnlySpan<byte> control)
+    {
+        // Nobody writes to the address: sending only reads it.
+        SocketMessage message = new()
+        {
+            Flags = flags,
+            Address = MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(address), address.Length),
+            Control = control,
+        };
+        SendCall call = new(source, message);
+        if (!CheckSocket(fd, out Errno error))
+        {
+            return error;
+        }
+
+        if (control.Length >= Kernel.Settings.optmem_max)
+        {
+            return Errno.ENOBUFS;
+        }
+
+        SyscallResult result = Run(fd, ref call, SocketEvents.Writable, (flags & MessageFlags.MSG_DONTWAIT) == 0);
+        if (call.Message.Unix.Rights != null)
+        {
+            using (Driver.Enter())
+            {
+                Kernel.Unix.DropUnsent(ref call.Message.Unix);
+            }
+        }
+
+        return result;
+    }
+
+    private SyscallResult ReceiveMessage(int fd, IoCursor destination, MessageFlags flags, Span<byte> address, out int addressLength)
+    {
+        SyscallResult result = ReceiveMessage(fd, destination, flags, address, control: default, out ReceivedMessage received);
+        addressLength = received.AddressLength;
+        return result;
+    }
+
+    private SyscallResult ReceiveMessage(
+        int fd, IoCursor destination, MessageFlags flags, Span<byte> address, Span<byte> control, out ReceivedMessage received)
+    {
+        SocketMessage message = new() { Flags = flags, Address = address, ReceivedControl = new ControlWriter(control) };
+        ReceiveCall call = new(destination, message);
+        SyscallResult result = CheckSocket(fd, out Errno error)
+            ? Run(fd, ref call, SocketEvents.Readable, (flags & MessageFlags.MSG_DONTWAIT) == 0)
+            : error;
+
+        // Linux gives this flag back among those that say something.
+        MessageFlags returned = call.Message.ReturnedFlags | (flags & MessageFlags.MSG_CMSG_CLOEXEC);
+        received = new ReceivedMessage(call.Message.AddressLength, call.Message.ReceivedControl.Length, returned);
+        return result;
+    }
+
+    private void KeepError(int fd, Errno error)
+    {
+        using (Driver.Enter())
+        {
+            if (TryGetSocket(fd, out SocketFile? socket, out _, out _))
+            {
+                socket.KeepError(error);
+            }
+        }
+    }
+
+    /// <summary>The descriptor is looked at first, then the structure. Errors: EBADF, ENOTSOCK, EINVAL, EMSGSIZE, EFAULT.</summary>
+    private unsafe Errno Check(int fd, in MessageHeader header, out IoCursor cursor)
+    {
+        cursor = default;
+        if (!CheckSocket(fd, out Errno error))
+        {
+            return error;
+        }
+
+        if (header.Name != null && (int)header.NameLength < 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        return header.VectorCount > MessagesMax
+            ? Errno.EMSGSIZE
+            : IoCursor.TryOver(new ReadOnlySpan<IoVector>(header.Vectors, (int)header.VectorCount), out cursor);
+    }
+
+    /// <summary>The name, cut to the longest that an address can be.</summary>
+    private static unsafe ReadOnlySpan<byte> NameOf(in MessageHeader header) =>
+        new(header.Name, header.Name == null ? 0 : (int)Math.Min(header.NameLength, AddressBytesMax));
+
+    private static unsafe long BytesOf(in MessageHeader header)
+    {
+        long bytes = 0;
+        for (nuint i = 0; i < header.VectorCount; i++)
+        {
+            bytes += (long)header.Vectors[i].Length;
+        }
+
+        return bytes;
+    }
+}
