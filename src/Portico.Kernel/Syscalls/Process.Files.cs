@@ -8,13 +8,23 @@ public sealed partial class Process
     private ref struct ReadCall(IoCursor destination) : IDescriptorCall
     {
         private IoCursor _destination = destination;
+        private long _read;
 
         public OpenFileDescription Description { get; set; } = null!;
 
+        /// <summary>A file that has given something and wants the call to wait for more says EAGAIN (SO_RCVLOWAT).</summary>
         public Errno TryPerform(out long result)
         {
             result = 0;
-            return Description.IsReadable ? Description.File.Read(Description, ref _destination, out result) : Errno.EBADF;
+            if (!Description.IsReadable)
+            {
+                return Errno.EBADF;
+            }
+
+            Errno error = Description.File.Read(Description, ref _destination, out long count);
+            _read += count;
+            result = _read;
+            return error;
         }
     }
 

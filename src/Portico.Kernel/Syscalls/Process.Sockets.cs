@@ -116,7 +116,13 @@ public sealed partial class Process
             return Errno.ESRCH;
         }
 
-        if (kind is < SocketType.SOCK_STREAM or > (SocketType)10)
+        const int FamiliesMax = 46;
+        if ((uint)family >= FamiliesMax)
+        {
+            return Errno.EAFNOSUPPORT;
+        }
+
+        if (kind > (SocketType)10)
         {
             return Errno.EINVAL;
         }

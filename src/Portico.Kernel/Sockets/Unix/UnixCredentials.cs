@@ -28,6 +28,9 @@ internal struct UnixAncillary
     /// <summary>Whether the control messages have been read: they are looked at once, however often a call that waits is tried.</summary>
     public bool IsRead;
 
+    /// <summary>Sending: the socket has been looked at, and the call may have waited since.</summary>
+    public bool HasBegun;
+
     /// <summary>Sending: descriptors that no message carries yet.</summary>
     public UnixRights? Rights;
 

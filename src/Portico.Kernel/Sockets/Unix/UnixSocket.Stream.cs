@@ -28,10 +28,13 @@ internal sealed partial class UnixSocket
             return Errno.ENOTCONN;
         }
 
-        if ((_shutdown & ShutForWriting) != 0)
+        if ((_shutdown & ShutForWriting) != 0 && !message.Unix.HasBegun)
         {
             return Errno.EPIPE;
         }
+
+        // Who has waited hears of a reset first.
+        message.Unix.HasBegun = true;
 
         // The last byte is the one that goes out of band.
         long inBand = source.Remaining - (outOfBand ? 1 : 0);
@@ -182,7 +185,6 @@ internal sealed partial class UnixSocket
     private Errno PeekStream(ref IoCursor destination, ref SocketMessage message, long skip)
     {
         UnixMessage? at = _queue.First;
-        bool hasSeen = false;
         while (true)
         {
             bool hasCopied = destination.Remaining < destination.Total;
@@ -197,7 +199,7 @@ internal sealed partial class UnixSocket
 
             if (at == null)
             {
-                return hasSeen ? Errno.None : Errno.EAGAIN;
+                return Errno.EAGAIN;
             }
 
             // What is out of band counts here, as in Linux.
@@ -221,7 +223,6 @@ internal sealed partial class UnixSocket
             int copied = destination.Write(at.Unread[(int)skip..]);
             MovePeekOffset(copied);
             skip = 0;
-            hasSeen = true;
             if (at.Rights != null)
             {
                 message.Unix.Rights = at.Rights;
