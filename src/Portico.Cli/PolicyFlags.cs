@@ -8,7 +8,9 @@ namespace Portico.Cli;
 internal sealed class PolicyFlags
 {
     private readonly Option<string[]> _allow = Repeatable(
-        "--allow", "RULE", "Allow a destination: all, host, localhost, CIDR, NAME or *.NAME, with [:PORT[-PORT]][/tcp|/udp|/icmp].");
+        "--allow",
+        "RULE",
+        "Allow a destination: all, host, localhost, CIDR, NAME or *.NAME, with [:PORT[-PORT]][/tcp|/udp|/icmp]; a port may be a name: https.");
 
     private readonly Option<string[]> _deny = Repeatable(
         "--deny", "RULE", "Deny a destination. The first rule that fits decides; --deny all is for what no rule fits.");

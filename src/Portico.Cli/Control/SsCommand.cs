@@ -14,7 +14,7 @@ internal static class SsCommand
         Option<bool> raw = Flag("--raw", "-w", "Pings under way.");
         Option<bool> all = Flag("--all", "-a", "Sockets of every state.");
         Option<bool> listening = Flag("--listening", "-l", "Listening sockets only.");
-        Option<bool> numeric = Flag("--numeric", "-n", "Rates in whole numbers; ports are numbers anyway.");
+        Option<bool> numeric = Flag("--numeric", "-n", "Ports and rates as numbers, without names and units.");
         Option<bool> processes = Flag("--processes", "-p", "The programs behind the sockets.");
         Option<bool> info = Flag("--info", "-i", "TCP's own measurements.");
         Option<bool> extended = Flag("--extended", "-e", "User, inode and cookie.");

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Portico.Kernel;
 
 namespace Portico.Cli;
 
@@ -27,6 +28,7 @@ internal sealed class SsTable(SsDetails details, bool withNetid, bool withState)
     {
         JsonElement local = socket.GetProperty("local");
         JsonElement peer = socket.GetProperty("peer");
+        string protocol = socket.GetProperty("netid").GetString()!;
         string state = socket.GetProperty("state").GetString()!;
         bool ipv6Only = socket.TryGetProperty("v6only", out JsonElement only) && only.GetBoolean();
         StringBuilder last = new();
@@ -55,14 +57,14 @@ internal sealed class SsTable(SsDetails details, bool withNetid, bool withState)
 
         _rows.Add(
         [
-            socket.GetProperty("netid").GetString()!,
+            protocol,
             state,
             socket.GetProperty("recvQ").GetUInt32().ToString(CultureInfo.InvariantCulture).PadRight(6),
             socket.GetProperty("sendQ").GetUInt32().ToString(CultureInfo.InvariantCulture).PadRight(6),
             Shown(Address(local), ipv6Only) + ":",
-            Port(local),
+            Port(local, protocol),
             Shown(Address(peer), ipv6Only) + ":",
-            Port(peer),
+            Port(peer, protocol),
             last.ToString(),
         ]);
     }
@@ -155,8 +157,15 @@ internal sealed class SsTable(SsDetails details, bool withNetid, bool withState)
     private static string Shown(string address, bool ipv6Only) =>
         !address.Contains(':', StringComparison.Ordinal) ? address : address == "::" && !ipv6Only ? "*" : $"[{address}]";
 
-    private static string Port(JsonElement endpoint) =>
-        endpoint.GetProperty("port").GetInt32() is int port and not 0 ? port.ToString(CultureInfo.InvariantCulture) : "*";
+    /// <summary>A name where names are wanted; never for a port of the range that connections come from, as in ss.</summary>
+    private string Port(JsonElement endpoint, string protocol)
+    {
+        const int EphemeralFirst = 32_768;
+        const int EphemeralLast = 60_999;
+        int port = endpoint.GetProperty("port").GetInt32();
+        string? name = details.Numeric || port is >= EphemeralFirst and <= EphemeralLast ? null : ServiceDatabase.FindByPort(port, protocol)?.Name;
+        return port == 0 ? "*" : name ?? port.ToString(CultureInfo.InvariantCulture);
+    }
 
     /// <summary>ss's print_ms_timer: two units at most.</summary>
     internal static string Timer(uint millis)

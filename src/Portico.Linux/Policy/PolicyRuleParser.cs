@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portico.Kernel;
 using Portico.Net;
 
 namespace Portico.Linux;
@@ -10,7 +11,7 @@ internal static class PolicyRuleParser
     {
         rule = null;
         string rest = text.Trim().ToLowerInvariant();
-        if (!TakeProtocol(ref rest, out IpProtocol? protocol, out error) || !TakePorts(ref rest, out int first, out int last, out error))
+        if (!TakeProtocol(ref rest, out IpProtocol? protocol, out error) || !TakePorts(ref rest, protocol, out int first, out int last, out error))
         {
             return false;
         }
@@ -53,7 +54,7 @@ internal static class PolicyRuleParser
         return protocol != null;
     }
 
-    private static bool TakePorts(ref string rest, out int first, out int last, out string? error)
+    private static bool TakePorts(ref string rest, IpProtocol? protocol, out int first, out int last, out string? error)
     {
         first = 0;
         last = ushort.MaxValue;
@@ -67,17 +68,31 @@ internal static class PolicyRuleParser
             return true;
         }
 
+        // A name may have a dash of its own: a range is of numbers, or else the whole is one name.
         string ports = rest[(colon + 1)..];
         rest = rest[..colon];
+        if (TryReadName(ports, protocol, out first))
+        {
+            last = first;
+            return true;
+        }
+
         int dash = ports.IndexOf('-');
         if (!TryReadPort(dash < 0 ? ports : ports[..dash], out first) || !TryReadPort(dash < 0 ? ports : ports[(dash + 1)..], out last))
         {
-            error = $"'{ports}' is no port and no range of ports from 1 to 65535";
+            error = $"'{ports}' is no port, no name of a port and no range of ports from 1 to 65535";
             return false;
         }
 
         error = first > last ? $"the range of ports {ports} ends before it begins: {last}-{first}?" : null;
         return error == null;
+    }
+
+    private static bool TryReadName(string text, IpProtocol? protocol, out int port)
+    {
+        ServiceEntry? entry = ServiceDatabase.FindByName(text, protocol == IpProtocol.Udp ? "udp" : protocol == IpProtocol.Tcp ? "tcp" : null);
+        port = entry?.Port ?? 0;
+        return entry != null;
     }
 
     private static bool TryReadPort(string text, out int port) =>

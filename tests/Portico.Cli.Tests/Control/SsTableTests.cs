@@ -122,14 +122,14 @@ public sealed class SsTableTests
         SsTable table = new(new SsDetails(false, true, false, false, false, true), withNetid: false, withState: true) { HasHeader = false };
         Add(table, json => json.Write(Established, default));
         string line = table.Render();
-        Assert.StartsWith("ESTAB 3      1234567 [2001:db8::1]:443 [fd70:6f72:7469:636f::100]:40000 cubic wscale:7,10 rto:204", line, StringComparison.Ordinal);
+        Assert.StartsWith("ESTAB 3      1234567 [2001:db8::1]:https [fd70:6f72:7469:636f::100]:40000 cubic wscale:7,10 rto:204", line, StringComparison.Ordinal);
         Assert.Contains(" send 7.18Mbps ", line, StringComparison.Ordinal);
         Assert.Equal(1, line.Count(c => c == '\n'));
     }
 
     [Theory]
-    [InlineData(false, "*:443 v6only:0")]
-    [InlineData(true, "[::]:443 v6only:1")]
+    [InlineData(false, "*:https v6only:0")]
+    [InlineData(true, "[::]:https v6only:1")]
     public void A_dual_stack_listener_is_a_star_and_one_for_ipv6_only_is_not(bool only, string expected)
     {
         SsTable table = new(new SsDetails { Extended = true }, withNetid: false, withState: false) { HasHeader = false };

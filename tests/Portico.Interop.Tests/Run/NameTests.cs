@@ -164,7 +164,7 @@ public sealed class NameTests : IDisposable
     }
 
     [Theory]
-    [InlineData("portico: --deny: '99999' is no port and no range of ports from 1 to 65535", "--deny", "foo:99999")]
+    [InlineData("portico: --deny: '99999' is no port, no name of a port and no range of ports from 1 to 65535", "--deny", "foo:99999")]
     [InlineData(
         "portico: --allow 10.1.2.3: --deny 10.0.0.0/8 comes first and decides all of it; exceptions go before",
         "--deny", "10.0.0.0/8", "--allow", "10.1.2.3")]

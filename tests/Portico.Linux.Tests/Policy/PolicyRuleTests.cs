@@ -30,6 +30,10 @@ public class PolicyRuleTests
     [InlineData("host", "192.0.2.9", 80, true)]
     [InlineData("host:81", "192.0.2.9", 80, false)]
     [InlineData("localhost", "192.0.2.9", 80, false)]
+    [InlineData("10.0.0.0/8:https", "10.0.0.1", 443, true)]
+    [InlineData("10.0.0.0/8:https", "10.0.0.1", 444, false)]
+    [InlineData("host:www/tcp", "192.0.2.9", 80, true)]
+    [InlineData(":ftp-data", "192.0.2.9", 20, true)]
     public void A_rule_is_about_these_destinations(string rule, string address, int port, bool isAbout)
     {
         HostPolicy policy = new() { Rules = [Parse(false, rule)], IsHostsOwn = a => a == IpAddress.Parse("192.0.2.9") };
@@ -62,9 +66,9 @@ public class PolicyRuleTests
     [InlineData("10.0.0/8", "'10.0.0/8' is no address and no CIDR")]
     [InlineData("256.1.1.1", "'256.1.1.1' is no address and no CIDR")]
     [InlineData("[2001:db8::1", "'[2001:db8::1' is no address and no CIDR")]
-    [InlineData("example.com:0", "'0' is no port and no range of ports from 1 to 65535")]
-    [InlineData("example.com:65536", "'65536' is no port and no range of ports from 1 to 65535")]
-    [InlineData("example.com:http", "'http' is no port and no range of ports from 1 to 65535")]
+    [InlineData("example.com:0", "'0' is no port, no name of a port and no range of ports from 1 to 65535")]
+    [InlineData("example.com:65536", "'65536' is no port, no name of a port and no range of ports from 1 to 65535")]
+    [InlineData("example.com:htpp", "'htpp' is no port, no name of a port and no range of ports from 1 to 65535")]
     [InlineData("example.com:90-80", "the range of ports 90-80 ends before it begins: 80-90?")]
     [InlineData("example.com:80/sctp", "'sctp' is none of the protocols tcp, udp and icmp")]
     [InlineData("example.com:80/icmp", "ICMP has no ports")]
