@@ -119,10 +119,10 @@ internal sealed class RunSession : IDisposable
         }
 
         CommandProcess command = _namespace.Start(path, _options.CommandLine);
-        signals.Target = command;
+        signals.PassTo(command);
         _control.Start();
         int status = _namespace.WaitFor(command);
-        signals.Target = null;
+        signals.Stop();
         _namespace.KillLeftovers();
         Drain();
         _exitStatus = status;

@@ -9,8 +9,11 @@ namespace Portico.Cli;
 /// </summary>
 internal sealed class SignalForwarder : IDisposable
 {
+    private readonly Lock _lock = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
-    private volatile CommandProcess? _target;
+    private readonly List<int> _early = [];
+    private CommandProcess? _target;
+    private bool _isOver;
 
     public SignalForwarder()
     {
@@ -22,10 +25,24 @@ internal sealed class SignalForwarder : IDisposable
         Register((PosixSignal)12, 12, fromTerminal: false);
     }
 
-    public CommandProcess? Target
+    /// <summary>Where the signals go from now on, those first that came while there was no command yet.</summary>
+    public void PassTo(CommandProcess command)
     {
-        get => _target;
-        set => _target = value;
+        lock (_lock)
+        {
+            _target = command;
+            _early.ForEach(command.Signal);
+            _early.Clear();
+        }
+    }
+
+    /// <summary>The command has ended: its process id may soon be somebody else's.</summary>
+    public void Stop()
+    {
+        lock (_lock)
+        {
+            _isOver = true;
+        }
     }
 
     private void Register(PosixSignal signal, int number, bool fromTerminal)
@@ -33,11 +50,25 @@ internal sealed class SignalForwarder : IDisposable
         _registrations.Add(PosixSignalRegistration.Create(signal, context =>
         {
             context.Cancel = true;
-            if (!fromTerminal || !CommandProcess.SharesTerminalSignals())
-            {
-                _target?.Signal(number);
-            }
+            Pass(number, fromTerminal);
         }));
+    }
+
+    private void Pass(int signal, bool fromTerminal)
+    {
+        lock (_lock)
+        {
+            if (_target == null)
+            {
+                // Like the kernel, which has one of each kind wait.
+                _early.Remove(signal);
+                _early.Add(signal);
+            }
+            else if (!_isOver && !(fromTerminal && CommandProcess.SharesTerminalSignals()))
+            {
+                _target.Signal(signal);
+            }
+        }
     }
 
     public void Dispose()
