@@ -76,7 +76,8 @@ internal static class RunCommand
 
             if (!isInside && !UserNamespace.HasSystemAdministration)
             {
-                UserNamespace.Reenter(["run", InsideFlag, .. ownArguments.Where(a => a != "run"), "--", .. options.CommandLine]);
+                int first = Array.IndexOf(ownArguments, "run") + 1;
+                UserNamespace.Reenter(["run", InsideFlag, .. ownArguments[first..], "--", .. options.CommandLine]);
             }
 
             using ControlServer control = new(ControlDirectory.FromEnvironment(), options.Name);

@@ -174,7 +174,12 @@ public sealed class RunNamespace : IDisposable
         const string Place = "/tmp";
         if (LibC.Mount("portico", Place, "tmpfs", 0, "size=1m,mode=755") != 0)
         {
-            throw LinuxException.Last("mount tmpfs");
+            LinuxException error = LinuxException.Last("mount tmpfs");
+            throw error.Error is Errno.EACCES or Errno.EPERM
+                ? new LinuxException(
+                    "an AppArmor or SELinux profile forbids mounts in a namespace of one's own: "
+                    + "docker run --security-opt apparmor=unconfined, or --privileged", error.Error)
+                : error;
         }
 
         for (int i = 0; i < _options.Files.Count; i++)

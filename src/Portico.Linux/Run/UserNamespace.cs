@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using Portico.Net;
 
 namespace Portico.Linux;
@@ -12,6 +13,8 @@ public static unsafe class UserNamespace
 {
     private const int CAP_SYS_ADMIN = 21;
     private const uint LINUX_CAPABILITY_VERSION_3 = 0x2008_0522;
+
+    private static readonly string[] s_how = ["--user", "--map-current-user", "--keep-caps", "--"];
 
     /// <summary>Whether this process may make network and mount namespaces.</summary>
     public static bool HasSystemAdministration
@@ -37,7 +40,12 @@ public static unsafe class UserNamespace
 
         string unshare = CommandPath.Find("unshare", out _)
             ?? throw new LinuxException("unshare(1) is missing: install util-linux, or run as root", Errno.ENOENT);
-        List<string> vector = [unshare, "--user", "--map-current-user", "--keep-caps", "--"];
+        if (Trial(unshare) is string failure)
+        {
+            throw new LinuxException($"{RefusalReason()} ({failure})", Errno.EPERM);
+        }
+
+        List<string> vector = [unshare, .. s_how];
         string process = Environment.ProcessPath!;
         vector.Add(process);
         string assembly = Environment.GetCommandLineArgs()[0];
@@ -50,6 +58,41 @@ public static unsafe class UserNamespace
         using StringVector native = new(vector);
         LibC.Execute(unshare, native.Pointer, LibC.EnvironmentBlock);
         throw LinuxException.Last(unshare);
+    }
+
+    /// <summary>
+    /// What unshare(1) says when it fails; null where it does not. Once this process has become unshare, nobody is left to explain.
+    /// </summary>
+    private static string? Trial(string unshare)
+    {
+        int* ends = stackalloc int[2];
+        if (LibC.Pipe(ends, LibC.O_CLOEXEC) != 0)
+        {
+            throw LinuxException.Last("pipe");
+        }
+
+        using StringVector arguments = new([unshare, .. s_how, "true"]);
+        byte* actions = stackalloc byte[1024];
+        LibC.SpawnActionsInit(actions);
+        LibC.SpawnActionsAddDuplicate(actions, ends[1], 2);
+        int id;
+        int error = LibC.PosixSpawn(&id, unshare, actions, null, arguments.Pointer, LibC.EnvironmentBlock);
+        LibC.SpawnActionsDestroy(actions);
+        LibC.Close(ends[1]);
+        using FileStream said = new(new SafeFileHandle(ends[0], ownsHandle: true), FileAccess.Read, bufferSize: 0);
+        if (error != 0)
+        {
+            return Marshal.GetPInvokeErrorMessage(error);
+        }
+
+        using StreamReader reader = new(said);
+        string? line = reader.ReadLine();
+        int status = 0;
+        while (LibC.WaitPid(id, &status, 0) < 0 && Marshal.GetLastPInvokeError() == (int)Errno.EINTR)
+        {
+        }
+
+        return status == 0 ? null : line ?? "unshare failed";
     }
 
     /// <summary>What keeps ordinary users from user namespaces on this machine, as far as it can be seen; null for nothing.</summary>
@@ -74,11 +117,24 @@ public static unsafe class UserNamespace
         return null;
     }
 
-    /// <summary>Why a namespace was refused although this process is in a user namespace of its own, in one line.</summary>
-    internal static string RefusalReason() =>
-        Read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1"
-            ? "AppArmor restricts user namespaces: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (as root), or run as root"
-            : Obstacle() ?? "CAP_SYS_ADMIN is missing: run as root, or in a container that allows user namespaces (seccomp, --privileged)";
+    /// <summary>Why a namespace was refused that no setting forbids outright, in one line.</summary>
+    internal static string RefusalReason()
+    {
+        if (!IsRoot && Read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1")
+        {
+            return "AppArmor restricts user namespaces: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (as root), "
+                + "or run as root";
+        }
+
+        return Obstacle() ?? (HasSystemCallFilter
+            ? "a seccomp filter, as containers have, forbids namespaces: docker run --security-opt seccomp=unconfined, or --privileged"
+            : "CAP_SYS_ADMIN is missing: run as root");
+    }
+
+    private static bool IsRoot => LibC.EffectiveUserId() == 0 && HasSystemAdministration;
+
+    private static bool HasSystemCallFilter =>
+        Read("/proc/self/status")?.Contains("\nSeccomp:\t2", StringComparison.Ordinal) == true;
 
     private static string? Read(string path)
     {
