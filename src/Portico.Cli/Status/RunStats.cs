@@ -65,7 +65,7 @@ internal sealed class RunStats(IReadOnlyList<(string Name, long Value)> counters
         {
             yield return $"DNS            {Counted(this["ProxyDnsQueries"], "query", "queries")}: " + Listed(
                 ("answered here", "ProxyDnsLocalAnswers"), ("by the host's resolvers", "ProxyDnsAnswers"), ("denied", "ProxyDnsBlocked"),
-                ("without an answer", "ProxyDnsFailures"));
+                ("passed to the next resolver", "ProxyDnsFailovers"), ("without an answer", "ProxyDnsFailures"));
         }
 
         if (Drops.Any())
