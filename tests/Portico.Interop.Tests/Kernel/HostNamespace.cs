@@ -15,6 +15,9 @@ public sealed class HostNamespace : IDisposable
     public static readonly IpAddress Ipv4 = IpAddress.Parse("192.0.2.1");
     public static readonly IpAddress Ipv6 = IpAddress.Parse("2001:db8::1");
 
+    /// <summary>The user id of somebody without rights.</summary>
+    public const int OrdinaryUser = 12345;
+
     private readonly NetworkNamespace _namespace = new();
 
     /// <summary>Where the runs of this host have their control sockets, out of sight of the tests that run at the same time.</summary>
@@ -116,6 +119,23 @@ public sealed class HostNamespace : IDisposable
         info.Environment["XDG_RUNTIME_DIR"] = _runtime;
         return _namespace.Invoke(() => Process.Start(info)!);
     }
+
+    /// <summary>
+    /// Starts a program in this namespace as an ordinary user, who has the rights to /dev/net/tun that <paramref name="device"/> gives.
+    /// </summary>
+    public Process StartAsUser(string device, string file, params string[] arguments) => StartProgram(
+        "unshare",
+        [
+            "--mount", "sh", "-ec",
+            $"mount -t tmpfs -o mode=755 portico-test /mnt; mknod -m {device} /mnt/tun c 10 200; "
+            + "mount --bind /mnt/tun /dev/net/tun; umount -l /mnt; "
+            + $"exec setpriv --reuid {OrdinaryUser} --regid {OrdinaryUser} --clear-groups -- env HOME=/tmp \"$@\"",
+            "sh", file, .. arguments,
+        ]);
+
+    /// <summary>Runs the tool in this namespace as an ordinary user who may open /dev/net/tun.</summary>
+    public CommandResult PorticoAsUser(params string[] arguments) =>
+        CommandResult.WaitFor(StartAsUser("666", "dotnet", [ToolPath, .. arguments]));
 
     /// <summary>Runs the tool in this namespace to its end.</summary>
     public CommandResult Portico(params string[] arguments) => CommandResult.WaitFor(StartPortico(arguments));

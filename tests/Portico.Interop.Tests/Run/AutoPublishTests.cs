@@ -139,7 +139,11 @@ public sealed class AutoPublishTests : IDisposable
         _host.Run("env", [$"XDG_RUNTIME_DIR={_runtime}", "dotnet", HostNamespace.ToolPath, "publish", "--run", _name, .. arguments]);
 
     private RunningTool Start(params string[] options) => new(_host.StartProgram(
-        "env", [$"XDG_RUNTIME_DIR={_runtime}", "dotnet", HostNamespace.ToolPath, "run", "--name", _name, .. options, "--", "python3", "-c", Obedient]));
+        "env",
+        [
+            $"XDG_RUNTIME_DIR={_runtime}", "dotnet", HostNamespace.ToolPath, "run", "--name", _name, .. options,
+            "--", "python3", "-c", Obedient,
+        ]));
 
     private static void Tell(RunningTool run, string line)
     {

@@ -157,17 +157,11 @@ public sealed class ControlTests : IDisposable
     [Fact]
     public void An_ordinary_users_run_is_seen_by_that_user()
     {
-        if ((File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) == 0)
-        {
-            // Without the device there is no such run; RunTests has what is said then.
-            return;
-        }
-
         using Socket listener = _host.Listen(HostNamespace.Ipv4, out int port);
         CommandResult.WaitFor(Process.Start(CommandResult.StartInfo("chown", [$"{OtherUser}", _runtime]))!).Succeeded();
-        using Process run = _host.StartProgram("setpriv", OtherUsers(
+        using Process run = _host.StartAsUser("666", "env", [$"XDG_RUNTIME_DIR={_runtime}",
             "dotnet", HostNamespace.ToolPath, "run", "--name", "mine", "--", "python3", "-c",
-            $"import socket,sys; s=socket.create_connection(('192.0.2.1',{port})); print('ready',flush=True); sys.stdin.read()"));
+            $"import socket,sys; s=socket.create_connection(('192.0.2.1',{port})); print('ready',flush=True); sys.stdin.read()"]);
         Assert.Equal("ready", run.StandardOutput.ReadLine());
         string shown = AsOther("dotnet", HostNamespace.ToolPath, "ss", "-tnpe", "mine").Succeeded();
         Assert.Contains($"192.0.2.1:{port} ", shown, StringComparison.Ordinal);

@@ -60,6 +60,124 @@ public sealed class LeftoverTests : IDisposable
         AssertGone(words);
     }
 
+    [Fact]
+    public void A_tool_that_is_killed_amid_traffic_leaves_no_socket()
+    {
+        using RunningTool run = new(_host.StartPortico("run", "-p", "8080:80", "--", "python3", "-c", Busy));
+        using (Socket server = _host.Listen(HostNamespace.Ipv4, 7000))
+        using (Socket datagrams = _host.BindUdp(HostNamespace.Ipv4, 7001))
+        {
+            run.AwaitLine("ready");
+            using Socket accepted = server.Accept();
+            using Socket client = _host.Connect(new IPEndPoint(IPAddress.Parse("192.0.2.1"), 8080));
+            run.AwaitLine("busy");
+            byte[] buffer = new byte[1 << 16];
+            Assert.True(accepted.Receive(buffer) > 0);
+            Assert.True(datagrams.Receive(buffer) > 0);
+            Assert.True(client.Receive(buffer) > 0);
+            run.Process.Kill();
+            run.Process.WaitForExit();
+            AwaitEnd(accepted);
+            AwaitEnd(client);
+        }
+
+        string left = "";
+        bool isGone = SpinWait.SpinUntil(
+            () => (left = _host.Run("sh", "-c", "ss -Htuan | grep -v TIME-WAIT; true").Succeeded()).Length == 0, TimeSpan.FromSeconds(20));
+        Assert.True(isGone, left);
+    }
+
+    [Fact]
+    public void Connections_that_have_ended_leave_no_descriptor()
+    {
+        const string Script =
+            """
+            import socket,struct,sys
+            def served(): socket.create_connection(('192.0.2.1',7000)).recv(1)
+            def reset():
+                s=socket.create_connection(('192.0.2.1',7000))
+                s.setsockopt(socket.SOL_SOCKET,socket.SO_LINGER,struct.pack('ii',1,0)); s.close()
+            def refused():
+                try: socket.create_connection(('2001:db8::1',1))
+                except ConnectionRefusedError: pass
+            def unreachable():
+                try: socket.create_connection(('198.51.100.1',1))
+                except OSError: pass
+            def shown(): socket.create_connection(('portico.internal',80)).sendall(b'GET / HTTP/1.0\r\n\r\n')
+            for line in sys.stdin:
+                for what in (served,reset,refused,unreachable,shown):
+                    for i in range(int(line)): what()
+                print('done',flush=True)
+            """;
+        using Socket server = _host.Listen(HostNamespace.Ipv4, 7000);
+        _ = Task.Run(async () =>
+        {
+            while (true)
+            {
+                (await server.AcceptAsync()).Dispose();
+            }
+        });
+        using RunningTool run = new(_host.StartPortico("run", "--", "python3", "-c", Script));
+        int? before = null;
+        foreach (int rounds in (int[])[1, 100])
+        {
+            run.Process.StandardInput.WriteLine(rounds);
+            run.AwaitLine("done");
+            before ??= SettledSocketCount(run.Process.Id);
+        }
+
+        bool isBack = SpinWait.SpinUntil(
+            () =>
+            {
+                Thread.Sleep(50);
+                return SocketCount(run.Process.Id) <= before;
+            },
+            TimeSpan.FromSeconds(20));
+        Assert.True(isBack, $"{before} sockets before, {SocketCount(run.Process.Id)} after");
+    }
+
+    private const string Busy =
+        """
+        import socket,threading,time
+        l=socket.create_server(('',80)); print('ready',flush=True)
+        def pour(s):
+            while True: s.sendall(bytes(10000))
+        threading.Thread(target=pour,args=(socket.create_connection(('192.0.2.1',7000)),)).start()
+        threading.Thread(target=pour,args=(l.accept()[0],)).start()
+        u=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); u.sendto(b'x',('192.0.2.1',7001)); print('busy',flush=True)
+        """;
+
+    private static void AwaitEnd(Socket socket)
+    {
+        socket.ReceiveTimeout = 20_000;
+        byte[] buffer = new byte[1 << 20];
+        try
+        {
+            while (socket.Receive(buffer) > 0)
+            {
+            }
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
+        {
+        }
+    }
+
+    /// <summary>The least number of sockets that a process comes back to.</summary>
+    private static int SettledSocketCount(int process)
+    {
+        int least = int.MaxValue;
+        for (int i = 0; i < 20; i++)
+        {
+            least = Math.Min(least, SocketCount(process));
+            Thread.Sleep(20);
+        }
+
+        return least;
+    }
+
+    private static int SocketCount(int process) => Directory.GetFiles($"/proc/{process}/fd")
+        .Count(f => LinkOf(f)?.StartsWith("socket:", StringComparison.Ordinal) == true);
+
     /// <summary>No process of the command's, nobody in its network namespace, and its port of the host is free.</summary>
     private void AssertGone(string[] words)
     {

@@ -86,8 +86,8 @@ public sealed class PublishTests : IDisposable
     {
         using RunningTool run = Start(
             ["-p", "8080:80"], "python3", "-c",
-            "import socket,sys\nprint('ready',flush=True)\nsys.stdin.readline()\nl=socket.create_server(('',80)); print('listening',flush=True)\n"
-            + "s,p=l.accept(); s.sendall(b'hello'); s.close()\nsys.stdin.read()");
+            "import socket,sys\nprint('ready',flush=True)\nsys.stdin.readline()\n"
+            + "l=socket.create_server(('',80)); print('listening',flush=True)\ns,p=l.accept(); s.sendall(b'hello'); s.close()\nsys.stdin.read()");
         run.AwaitLine("ready");
         using Socket early = _host.Connect(new IPEndPoint(IPAddress.Loopback, 8080));
         SocketException reset = Assert.Throws<SocketException>(() => early.Receive(new byte[1]));
@@ -104,7 +104,8 @@ public sealed class PublishTests : IDisposable
         using RunningTool run = Start(
             ["-p", "127.0.0.1:9000-9004:8000-8004"], "python3", "-c",
             "import socket,select\nls=[socket.create_server(('',8000+i)) for i in range(5)]; print('ready',flush=True)\n"
-            + "while True:\n for l in select.select(ls,[],[])[0]:\n  s,p=l.accept(); s.sendall(str(l.getsockname()[1]).encode()); s.close()");
+            + "while True:\n for l in select.select(ls,[],[])[0]:\n  s,p=l.accept(); s.sendall(str(l.getsockname()[1]).encode()); "
+            + "s.close()");
         run.AwaitLine("ready");
         for (int i = 0; i < 5; i++)
         {
@@ -128,8 +129,13 @@ public sealed class PublishTests : IDisposable
         _host.AddAddress(IpAddress.Parse("2001:db8::77"));
         using RunningTool run = Start(
             ["-p", "5353:53/udp"], "python3", "-c",
-            "import socket\ns=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM); s.setsockopt(socket.IPPROTO_IPV6,socket.IPV6_V6ONLY,0); s.bind(('::',53))\n"
-            + "print('ready',flush=True)\nwhile True:\n b,p=s.recvfrom(70000); s.sendto(p[0].replace('::ffff:','').encode()+b' '+str(p[1]).encode()+b' '+b,p)");
+            """
+            import socket
+            s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM); s.setsockopt(socket.IPPROTO_IPV6,socket.IPV6_V6ONLY,0); s.bind(('::',53))
+            print('ready',flush=True)
+            while True:
+                b,p=s.recvfrom(70000); s.sendto(p[0].replace('::ffff:','').encode()+b' '+str(p[1]).encode()+b' '+b,p)
+            """);
         run.AwaitLine("ready");
         using Socket socket = _host.Connect(
             new IPEndPoint(IPAddress.Parse(server), 5353), IPAddress.Parse(client), SocketType.Dgram);

@@ -97,8 +97,9 @@ public sealed class RemoteErrorTests : IDisposable
 
         // Two SYNs, three seconds, and then the kernel's own time-out: the host's and the command's.
         const string FewRetries = "echo 1 >/proc/sys/net/ipv4/tcp_syn_retries; exec python3 -c \"$0\"";
+        using Process run = _host.StartPortico("run", "--", "sh", "-c", FewRetries, Script);
         string[] outside = Lines(_host.Run("sh", "-c", FewRetries, Script));
-        string[] inside = Lines(_host.Portico("run", "--", "sh", "-c", FewRetries, Script));
+        string[] inside = Lines(CommandResult.WaitFor(run));
         Assert.Equal(
             ["203.0.113.1 EHOSTUNREACH", "203.0.113.65 EHOSTUNREACH", "203.0.113.129 ETIMEDOUT", "2001:db8:113:1::1 ENETUNREACH"], outside);
         Assert.Equal(outside, inside);

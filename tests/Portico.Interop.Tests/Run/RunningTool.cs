@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Portico.Interop.Tests.Run;
 
-/// <summary>A run that goes on until it is disposed, which ends it by SIGTERM to its command, and in the end by SIGKILL.</summary>
+/// <summary>A program that goes on until this is disposed: it gets the end of its input, and where that does not end it, SIGKILL.</summary>
 internal sealed class RunningTool(Process process) : IDisposable
 {
     public Process Process { get; } = process;

@@ -55,7 +55,8 @@ public sealed class TerminalTests : IDisposable
     [Fact]
     public void A_command_that_handles_Ctrl_C_goes_on() => Play(
         """
-        pid,fd=start(*tool,'python3','-c','import os,signal,sys\nsignal.signal(2,lambda *a: os.write(1,b"caught"))\nprint("ready",flush=True)\nsys.stdin.readline()')
+        pid,fd=start(*tool,'python3','-c','import os,signal,sys\nsignal.signal(2,lambda *a: os.write(1,b"caught"))\n'
+            'print("ready",flush=True)\nsys.stdin.readline()')
         expect(fd,'ready')
         for i in range(3): type(fd,'\x03'); expect(fd,'caught')
         type(fd,'\n'); assert status(pid)==0
