@@ -10,45 +10,12 @@ namespace Portico.Differential.Tests.Systems;
 internal sealed unsafe partial class Kit
 {
     private const int AddressLengthOfAutobind = 8;
-    private static readonly string s_base = $"/tmp/portico-unix-{Environment.ProcessId}";
-    private static int s_directories;
-    private string? _directory;
-
-    static Kit() => AppDomain.CurrentDomain.ProcessExit += (_, _) =>
-    {
-        if (Directory.Exists(s_base))
-        {
-            Directory.Delete(s_base, recursive: true);
-        }
-    };
 
     /// <summary>The address of an abstract name.</summary>
     public static byte[] Abstract(string name) => UnixAddress.OfAbstract(Encoding.ASCII.GetBytes(name));
 
-    /// <summary>The address of a path in a directory of the case's own.</summary>
-    public byte[] UnixPath(string name) => UnixAddress.OfPath($"{Folder()}/{name}");
-
-    /// <summary>A directory of the case's own, whose name has the same length in every case.</summary>
-    public string Folder()
-    {
-        if (_directory == null)
-        {
-            _directory = string.Create(CultureInfo.InvariantCulture, $"{s_base}/{Interlocked.Increment(ref s_directories):D6}");
-            MakeDirectory("/tmp");
-            MakeDirectory(s_base);
-            MakeDirectory(_directory);
-        }
-
-        return _directory;
-    }
-
-    public void MakeDirectory(string path)
-    {
-        fixed (byte* p = Encoding.ASCII.GetBytes(path + "\0"))
-        {
-            Raw(mkdir, (long)p, 0x1C0);
-        }
-    }
+    /// <summary>The address of a path in the case's own directory.</summary>
+    public static byte[] UnixPath(string name) => UnixAddress.OfPath($"./{name}");
 
     public (long First, long Second) Pair(SocketType type)
     {
@@ -176,6 +143,6 @@ internal sealed unsafe partial class Kit
         ReadOnlySpan<byte> name = address[2..];
         bool isAutomatic = length == AddressLengthOfAutobind && name[0] == 0 && name[1..].IndexOfAnyExcept("0123456789abcdef"u8) < 0;
         string shown = isAutomatic ? "auto" : Encoding.Latin1.GetString(name).Replace('\0', '@');
-        return $"{length}:unix:{(_directory == null ? shown : shown.Replace(_directory, "DIR", StringComparison.Ordinal))}";
+        return $"{length}:unix:{shown}";
     }
 }

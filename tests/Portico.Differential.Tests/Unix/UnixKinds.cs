@@ -136,7 +136,7 @@ internal static class UnixKinds
     private static long AtPath(Kit kit, SocketType type)
     {
         long fd = kit.Socket(AF_UNIX, type);
-        kit.Bind(fd, kit.UnixPath("socket"));
+        kit.Bind(fd, Kit.UnixPath("socket"));
         return fd;
     }
 

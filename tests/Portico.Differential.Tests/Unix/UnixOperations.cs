@@ -17,18 +17,18 @@ internal static unsafe class UnixOperations
     {
         ["bind to a path"] = (kit, fd) =>
         {
-            kit.Bind(fd, kit.UnixPath("bound"));
+            kit.Bind(fd, Kit.UnixPath("bound"));
             kit.Name(fd);
-            kit.Bind(kit.Socket(AF_UNIX, SOCK_DGRAM), kit.UnixPath("bound"));
+            kit.Bind(kit.Socket(AF_UNIX, SOCK_DGRAM), Kit.UnixPath("bound"));
         },
         ["bind to a path without its zero"] = (kit, fd) =>
         {
-            kit.Bind(fd, kit.UnixPath("bound")[..^1]);
+            kit.Bind(fd, Kit.UnixPath("bound")[..^1]);
             kit.Name(fd);
         },
         ["bind to a path with bytes behind it"] = (kit, fd) =>
         {
-            kit.Bind(fd, [.. kit.UnixPath("bound"), 1, 2, 3]);
+            kit.Bind(fd, [.. Kit.UnixPath("bound"), 1, 2, 3]);
             kit.Name(fd);
         },
         ["bind to an abstract name"] = (kit, fd) =>
@@ -66,18 +66,18 @@ internal static unsafe class UnixOperations
             kit.Name(kit.Accept(fd), ofPeer: true);
         },
         ["connect to a name that is not there"] = (kit, fd) => kit.Connect(fd, Kit.Abstract("nobody")),
-        ["connect to a path that is not there"] = (kit, fd) => kit.Connect(fd, kit.UnixPath("nobody")),
+        ["connect to a path that is not there"] = (kit, fd) => kit.Connect(fd, Kit.UnixPath("nobody")),
         ["connect to a path whose socket is closed"] = (kit, fd) =>
         {
             long other = kit.Socket(AF_UNIX, SOCK_STREAM);
-            kit.Bind(other, kit.UnixPath("old"));
+            kit.Bind(other, Kit.UnixPath("old"));
             kit.Call(close, other);
-            kit.Connect(fd, kit.UnixPath("old"));
+            kit.Connect(fd, Kit.UnixPath("old"));
         },
         ["connect to a path of another type"] = (kit, fd) =>
         {
-            kit.Bind(kit.Socket(AF_UNIX, SOCK_SEQPACKET), kit.UnixPath("other"));
-            kit.Connect(fd, kit.UnixPath("other"));
+            kit.Bind(kit.Socket(AF_UNIX, SOCK_SEQPACKET), Kit.UnixPath("other"));
+            kit.Connect(fd, Kit.UnixPath("other"));
         },
         ["connect to a stream that does not listen"] = (kit, fd) =>
         {
@@ -118,7 +118,7 @@ internal static unsafe class UnixOperations
             kit.Receive(other, 10, 0, withAddress: true);
         },
         ["send to a name that is not there"] = (kit, fd) => kit.Send(fd, "hello"u8, 0, Kit.Abstract("nobody")),
-        ["send to a path that is not there"] = (kit, fd) => kit.Send(fd, "hello"u8, 0, kit.UnixPath("nobody")),
+        ["send to a path that is not there"] = (kit, fd) => kit.Send(fd, "hello"u8, 0, Kit.UnixPath("nobody")),
         ["send to a name that is too long"] = (kit, fd) => kit.Send(fd, "hello"u8, 0, new byte[111]),
         ["send to the family alone"] = (kit, fd) => kit.Send(fd, "hello"u8, 0, [1, 0]),
         ["SO_PEERCRED"] = (kit, fd) => kit.PeerCredentials(fd),

@@ -3,16 +3,6 @@ using Portico.Net;
 
 namespace Portico.Kernel;
 
-/// <summary>Where sockets with a path are found.</summary>
-internal interface IUnixPaths
-{
-    /// <summary>Makes a socket file for a socket. Errors: EADDRINUSE where the path exists; those of making a file.</summary>
-    Errno Bind(Process process, ReadOnlySpan<byte> path, UnixSocket socket);
-
-    /// <summary>The socket behind a path. Errors: ENOENT and the like, EACCES, ECONNREFUSED where no socket is bound to the file any more.</summary>
-    Errno Find(Process process, ReadOnlySpan<byte> path, out UnixSocket? socket);
-}
-
 /// <summary>The abstract names of a kernel: each network namespace has its own, and each type of socket.</summary>
 internal sealed class UnixAbstractNames
 {
@@ -60,23 +50,4 @@ internal sealed class UnixAbstractNames
     }
 
     public void Unbind(byte[] address, UnixSocket socket) => _tables[(socket.Stack, socket.SocketKind)].Remove(address);
-}
-
-/// <summary>Paths of sockets by themselves, without a file system under them: a path stays taken after its socket has been closed.</summary>
-internal sealed class UnixPathTable : IUnixPaths
-{
-    private readonly Dictionary<byte[], UnixSocket> _sockets = new(NameComparer.Instance);
-
-    public Errno Bind(Process process, ReadOnlySpan<byte> path, UnixSocket socket) =>
-        _sockets.TryAdd(path.ToArray(), socket) ? Errno.None : Errno.EADDRINUSE;
-
-    public Errno Find(Process process, ReadOnlySpan<byte> path, out UnixSocket? socket)
-    {
-        if (!_sockets.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(path, out socket))
-        {
-            return Errno.ENOENT;
-        }
-
-        return socket.IsDead ? Errno.ECONNREFUSED : Errno.None;
-    }
 }

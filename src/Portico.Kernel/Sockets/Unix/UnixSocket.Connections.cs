@@ -234,7 +234,7 @@ internal sealed partial class UnixSocket
             return _all.AbstractNames.TryFind(Stack, SocketKind, address, out found) ? Errno.None : Errno.ECONNREFUSED;
         }
 
-        Errno error = _all.Paths.Find(_all.Caller, UnixAddress.Path(address), out found);
+        Errno error = _all.Caller.FindSocket(UnixAddress.Path(address), out found);
         return error == Errno.None && found!.SocketKind != SocketKind ? Errno.EPROTOTYPE : error;
     }
 

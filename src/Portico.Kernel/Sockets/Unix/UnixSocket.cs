@@ -103,7 +103,7 @@ internal sealed partial class UnixSocket : SocketFile
         }
         else
         {
-            error = BindToPath(process, UnixAddress.Path(address));
+            error = process.BindToPath(UnixAddress.Path(address), this, hasName: _address != null);
         }
 
         _address = error == Errno.None ? UnixAddress.Keep(address) : _address;
@@ -220,23 +220,6 @@ internal sealed partial class UnixSocket : SocketFile
             embryo.Listener = null;
             embryo.End(isEmbryo: true);
         }
-    }
-
-    /// <summary>The path is tried before the socket is looked at.</summary>
-    private Errno BindToPath(Process process, ReadOnlySpan<byte> path)
-    {
-        if (_address == null)
-        {
-            return _all.Paths.Bind(process, path, this);
-        }
-
-        Errno error = _all.Paths.Find(process, path, out _);
-        return error switch
-        {
-            Errno.None or Errno.ECONNREFUSED => Errno.EADDRINUSE,
-            Errno.ENOENT => Errno.EINVAL,
-            _ => error,
-        };
     }
 
     private Errno BindAutomatically()

@@ -20,8 +20,6 @@ internal sealed partial class UnixSockets(PorticoKernel kernel)
 
     public UnixAbstractNames AbstractNames { get; } = new();
 
-    public IUnixPaths Paths { get; } = new UnixPathTable();
-
     /// <summary>Connections that nobody accepts have no descriptions, so that sockets are bounded by themselves: by twice fs.file-max.</summary>
     public bool HasRoom => Kernel.Counters[KernelCounter.UnixSockets] <= 2 * Kernel.Settings.file_max;
 
