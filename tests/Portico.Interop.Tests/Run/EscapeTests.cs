@@ -38,7 +38,7 @@ public sealed class EscapeTests : IDisposable
                         s.setsockopt(socket.SOL_SOCKET,socket.SO_BROADCAST,1)
                         s.sendto(b'out',where)
                     else:
-                        s.connect(where); print('connected',address)
+                        s.connect(where); s.getpeername(); print('connected',address)
                 except socket.timeout: print('silence',address)
                 except OSError as e: pass
         """;
