@@ -219,7 +219,7 @@ public sealed class StackDriver : IDisposable
     }
 
     /// <summary>
-    /// Delivers what devices have received, and tells owners; where a timer is due, all that waits in them. On a busy machine this thread may come late:
+    /// Delivers what devices have received; where a timer is due, all that waits in them. On a busy machine this thread may come late:
     /// the acknowledgment that has arrived meanwhile must be heard before the timeout that it prevents. True as
     /// <see cref="IDriverEvents.Dispatch"/>.
     /// </summary>
@@ -229,10 +229,6 @@ public sealed class StackDriver : IDisposable
         for (int round = 0; round < ReceiveRoundsMax; round++)
         {
             bool more = _events.Dispatch();
-            Engine.RunPending(int.MaxValue);
-
-            // Owners hear of what has come before anything is waited for. Also, to the engine they are something due.
-            Engine.DispatchReady();
             Engine.RunPending(int.MaxValue);
             if (Engine.NextDeadline > Engine.Now || (polled && !more))
             {
