@@ -141,6 +141,15 @@ public sealed unsafe partial class TcpLayer
         _receiveMemory += segment->TrueSize;
     }
 
+    /// <summary>Takes the first segment out of the queue: all of it has been read.</summary>
+    private void DropFirstReceived(Tcb* c)
+    {
+        RxSegment* first = c->RxHead;
+        c->RxHead = first->Next;
+        c->RxTail = c->RxHead == null ? null : c->RxTail;
+        FreeRxSegment(c, first);
+    }
+
     private void FreeRxSegment(Tcb* c, RxSegment* segment)
     {
         c->RcvMemory -= segment->TrueSize;

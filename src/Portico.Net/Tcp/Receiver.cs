@@ -193,13 +193,10 @@ public sealed unsafe partial class TcpLayer
 
             if (Seq.Geq(seq, segment->Node.End))
             {
-                RxSegment* done = segment;
-                segment = done->Next;
+                segment = segment->Next;
                 if (!peek)
                 {
-                    c->RxHead = segment;
-                    c->RxTail = segment == null ? null : c->RxTail;
-                    FreeRxSegment(c, done);
+                    DropFirstReceived(c);
                 }
             }
         }

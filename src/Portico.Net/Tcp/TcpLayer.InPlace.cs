@@ -68,9 +68,7 @@ public sealed unsafe partial class TcpLayer
                 break;
             }
 
-            c->RxHead = segment->Next;
-            c->RxTail = c->RxHead == null ? null : c->RxTail;
-            FreeRxSegment(c, segment);
+            DropFirstReceived(c);
         }
 
         AfterRead(c, bytes - left);
