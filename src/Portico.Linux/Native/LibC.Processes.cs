@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Portico.Net;
 
 namespace Portico.Linux;
 
@@ -60,6 +61,21 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, EntryPoint = "waitpid", SetLastError = true)]
     internal static partial int WaitPid(int pid, int* status, int options);
+
+    /// <summary>waitpid(2) until the process has ended, whatever signals come: its id, or -1 with an errno other than EINTR.</summary>
+    internal static int WaitForEnd(int pid, out int status)
+    {
+        int ended;
+        int said = 0;
+        do
+        {
+            ended = WaitPid(pid, &said, 0);
+        }
+        while (ended < 0 && (Errno)Marshal.GetLastPInvokeError() == Errno.EINTR);
+
+        status = said;
+        return ended;
+    }
 
     [LibraryImport(Library, EntryPoint = "kill", SetLastError = true)]
     internal static partial int Kill(int pid, int signal);

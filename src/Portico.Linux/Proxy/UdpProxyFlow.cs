@@ -28,8 +28,34 @@ internal abstract class UdpProxyFlow
     /// <summary>Whether there has been traffic both ways.</summary>
     public bool WasAnswered { get; private protected set; }
 
+    /// <summary>The length of the last datagram for the host, in bytes; errors that come later are about it.</summary>
+    public int LastLength { get; private set; }
+
     /// <summary>Carries a datagram of the program's out.</summary>
-    public abstract void Send(ReadOnlySpan<byte> payload);
+    public void Send(ReadOnlySpan<byte> payload)
+    {
+        LastLength = payload.Length;
+        Errno error = SendToHost(payload);
+        if (error != Errno.None && TakeErrors())
+        {
+            // The error belonged to an earlier datagram, of this flow or another; this one has not been sent.
+            error = SendToHost(payload);
+        }
+
+        if (error == Errno.None)
+        {
+            Proxy.Counters[ProxyCounter.UdpOut]++;
+        }
+        else
+        {
+            Proxy.Report(Source, Destination, payload.Length, error);
+        }
+    }
+
+    private protected abstract Errno SendToHost(ReadOnlySpan<byte> payload);
+
+    /// <summary>Reports what the host's socket has heard of earlier datagrams; true where there was anything.</summary>
+    private protected abstract bool TakeErrors();
 
     /// <summary>The program's side has reported an error about a datagram of the other end's.</summary>
     public abstract void OnInsideError(Errno error);
@@ -44,7 +70,6 @@ internal sealed class OutboundUdpFlow : UdpProxyFlow, IPollHandler
 
     private readonly HostSocket _host;
     private readonly int _slot;
-    private int _lastLength;
 
     public OutboundUdpFlow(UdpProxy proxy, in Endpoint source, in Endpoint destination, HostSocket host)
         : base(proxy, source, destination)
@@ -53,25 +78,7 @@ internal sealed class OutboundUdpFlow : UdpProxyFlow, IPollHandler
         _slot = proxy.Events.Add(host.Fd, this);
     }
 
-    public override void Send(ReadOnlySpan<byte> payload)
-    {
-        _lastLength = payload.Length;
-        Errno error = _host.Send(payload, out _);
-        if (error != Errno.None && TakeErrors())
-        {
-            // The error belonged to an earlier datagram; this one has not been sent.
-            error = _host.Send(payload, out _);
-        }
-
-        if (error == Errno.None)
-        {
-            Proxy.Counters[ProxyCounter.UdpOut]++;
-        }
-        else
-        {
-            Proxy.Report(Source, Destination, payload.Length, error);
-        }
-    }
+    private protected override Errno SendToHost(ReadOnlySpan<byte> payload) => _host.Send(payload, out _);
 
     public bool OnPoll(SocketEvents events)
     {
@@ -110,13 +117,13 @@ internal sealed class OutboundUdpFlow : UdpProxyFlow, IPollHandler
     }
 
     /// <summary>Passes on what was reported; false where there was nothing.</summary>
-    private bool TakeErrors()
+    private protected override bool TakeErrors()
     {
         bool any = false;
         for (int i = 0; i < BatchMax && _host.TryTakeError([], out HostSocketError error); i++)
         {
             any = true;
-            Proxy.Report(Source, Destination, _lastLength, error);
+            Proxy.Report(Source, Destination, LastLength, error);
         }
 
         // The errno of the last report stays with the socket until somebody asks.

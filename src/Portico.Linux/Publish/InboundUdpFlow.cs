@@ -15,9 +15,6 @@ internal sealed class InboundUdpFlow(
     /// <summary>The address of the host that the client sends to.</summary>
     public IpAddress Local => local;
 
-    /// <summary>The bytes of the last answer.</summary>
-    public int LastLength { get; private set; }
-
     /// <summary>Carries a datagram of the client's in.</summary>
     public void Deliver(ReadOnlySpan<byte> payload)
     {
@@ -29,26 +26,13 @@ internal sealed class InboundUdpFlow(
         }
     }
 
-    public override void Send(ReadOnlySpan<byte> payload)
+    private protected override Errno SendToHost(ReadOnlySpan<byte> payload)
     {
         WasAnswered = true;
-        LastLength = payload.Length;
-        Errno error = port.Socket.SendTo(payload, client, local);
-        if (error != Errno.None && port.TakeErrors())
-        {
-            // The error belonged to an earlier datagram, maybe another client's; this one has not been sent.
-            error = port.Socket.SendTo(payload, client, local);
-        }
-
-        if (error == Errno.None)
-        {
-            Proxy.Counters[ProxyCounter.UdpOut]++;
-        }
-        else
-        {
-            Proxy.Report(Source, Destination, payload.Length, error);
-        }
+        return port.Socket.SendTo(payload, client, local);
     }
+
+    private protected override bool TakeErrors() => port.TakeErrors();
 
     public override void OnInsideError(Errno error) => port.TellClient(this, error);
 

@@ -146,13 +146,9 @@ public sealed unsafe class CommandProcess
     /// <summary>Waits for its end: its exit status, or 128 and the number of the signal that ended it, as shells say it.</summary>
     public int Wait()
     {
-        int status;
-        while (LibC.WaitPid(Id, &status, 0) < 0)
+        if (LibC.WaitForEnd(Id, out int status) < 0)
         {
-            if ((Errno)Marshal.GetLastPInvokeError() != Errno.EINTR)
-            {
-                throw LinuxException.Last("waitpid");
-            }
+            throw LinuxException.Last("waitpid");
         }
 
         int signal = status & 0x7F;

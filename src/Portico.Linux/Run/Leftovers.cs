@@ -128,12 +128,11 @@ internal sealed unsafe class Leftovers : IDisposable
 
     private void WaitForGuard()
     {
-        int status;
-        while (_guard != 0 && LibC.WaitPid(_guard, &status, 0) < 0 && (Errno)Marshal.GetLastPInvokeError() == Errno.EINTR)
+        if (_guard != 0)
         {
+            LibC.WaitForEnd(_guard, out _);
+            _guard = 0;
         }
-
-        _guard = 0;
     }
 
     private void ClosePipe()

@@ -87,11 +87,7 @@ public static unsafe class UserNamespace
 
         using StreamReader reader = new(said);
         string? line = reader.ReadLine();
-        int status = 0;
-        while (LibC.WaitPid(id, &status, 0) < 0 && Marshal.GetLastPInvokeError() == (int)Errno.EINTR)
-        {
-        }
-
+        LibC.WaitForEnd(id, out int status);
         return status == 0 ? null : line ?? "unshare failed";
     }
 
