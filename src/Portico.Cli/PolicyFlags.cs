@@ -7,19 +7,19 @@ namespace Portico.Cli;
 /// <summary>The options that say what the command may reach and how names are resolved.</summary>
 internal sealed class PolicyFlags
 {
-    private readonly Option<string[]> _allow = Repeatable(
+    private readonly Option<string[]> _allow = RepeatableOption.Create(
         "--allow",
         "RULE",
         "Allow a destination: an address, CIDR, NAME or *.NAME, host, localhost or all; then, where wanted, :PORT or :PORT-PORT, and /tcp, "
         + "/udp or /icmp. A port may be a name: https.");
 
-    private readonly Option<string[]> _deny = Repeatable(
+    private readonly Option<string[]> _deny = RepeatableOption.Create(
         "--deny", "RULE", "Deny a destination. The first rule that fits decides; --deny all is about what no other rule fits.");
 
-    private readonly Option<string[]> _addHost = Repeatable(
+    private readonly Option<string[]> _addHost = RepeatableOption.Create(
         "--add-host", "NAME:ADDR", "Let NAME have this address inside. The address host-gateway is the host.");
 
-    private readonly Option<string[]> _dns = Repeatable(
+    private readonly Option<string[]> _dns = RepeatableOption.Create(
         "--dns", "ADDR[:PORT]", "Ask this name server instead of the host's; more than once for several. With none nobody is asked.");
 
     private readonly Option<bool> _hostLoopback = new("--host-loopback")
@@ -71,12 +71,4 @@ internal sealed class PolicyFlags
 
         rules.Add(rule!);
     }
-
-    private static Option<string[]> Repeatable(string name, string helpName, string description) => new(name)
-    {
-        Description = description,
-        HelpName = helpName,
-        Arity = ArgumentArity.OneOrMore,
-        AllowMultipleArgumentsPerToken = false,
-    };
 }

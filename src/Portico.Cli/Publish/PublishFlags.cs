@@ -10,13 +10,7 @@ internal sealed class PublishFlags
         + "of both families; without HOSTPORT (or 0) on a free port, which is printed. 'auto' publishes what the command listens on, "
         + "on the host's loopback addresses or ADDR.";
 
-    private readonly Option<string[]> _publish = new("--publish", "-p")
-    {
-        Description = Help,
-        HelpName = "SPEC",
-        Arity = ArgumentArity.OneOrMore,
-        AllowMultipleArgumentsPerToken = false,
-    };
+    private readonly Option<string[]> _publish = RepeatableOption.Create("--publish", "SPEC", Help, "-p");
 
     public void AddTo(Command run) => run.Options.Add(_publish);
 

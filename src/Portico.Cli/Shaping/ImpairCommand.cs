@@ -8,8 +8,8 @@ internal static class ImpairCommand
     public static Command Create()
     {
         ShapingFlags shaping = new();
-        Option<string[]> heal = ShapingFlags.Repeatable("--heal", "DEST", "End a partition; all for all of them.");
-        Option<string[]> remove = ShapingFlags.Repeatable("--remove", "DEST", "Take away what was set for a destination; all for @all.");
+        Option<string[]> heal = RepeatableOption.Create("--heal", "DEST", "End a partition; all for all of them.");
+        Option<string[]> remove = RepeatableOption.Create("--remove", "DEST", "Take away what was set for a destination; all for @all.");
         Option<bool> clear = new("--clear") { Description = "Take everything away, partitions too; what else is asked for comes after." };
         Option<bool> show = new("--show") { Description = "Show what is in force and what it has done; also without any option." };
         Option<bool> json = new("--json") { Description = "Show it as a JSON object." };

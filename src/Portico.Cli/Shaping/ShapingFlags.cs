@@ -7,7 +7,7 @@ internal sealed class ShapingFlags
 {
     private readonly List<(ShapingSetting Setting, Option<string[]> Option)> _settings = [];
 
-    private readonly Option<string[]> _partition = Repeatable(
+    private readonly Option<string[]> _partition = RepeatableOption.Create(
         "--partition", "DEST", "Drop everything to and from DEST: a name, an address or a CIDR, with :PORT or without; or all.");
 
     public ShapingFlags()
@@ -15,7 +15,7 @@ internal sealed class ShapingFlags
         foreach (ShapingSetting setting in ShapingSetting.All)
         {
             string[] values = [setting.HelpName, $"up={setting.HelpName},down={setting.HelpName}"];
-            Option<string[]> option = Repeatable($"--{setting.Name}", $"{string.Join('|', values)}[@DEST]", setting.Description);
+            Option<string[]> option = RepeatableOption.Create($"--{setting.Name}", $"{string.Join('|', values)}[@DEST]", setting.Description);
             if (setting.WithoutValue != null)
             {
                 option.Arity = ArgumentArity.ZeroOrMore;
@@ -82,12 +82,4 @@ internal sealed class ShapingFlags
 
         return plan;
     }
-
-    public static Option<string[]> Repeatable(string name, string helpName, string description) => new(name)
-    {
-        Description = description,
-        HelpName = helpName,
-        Arity = ArgumentArity.OneOrMore,
-        AllowMultipleArgumentsPerToken = false,
-    };
 }
