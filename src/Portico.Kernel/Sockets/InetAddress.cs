@@ -11,17 +11,13 @@ internal static class InetAddress
     /// </summary>
     public static Errno ForBind(AddressFamily family, bool isIpv6Only, ReadOnlySpan<byte> address, out Endpoint endpoint)
     {
-        endpoint = default;
-        if (address.Length < (family == AddressFamily.AF_INET ? SocketAddress.Ipv4Bytes : SocketAddress.Ipv6BytesMin))
+        if (!TryRead(family, address, out AddressFamily given, out endpoint))
         {
             return Errno.EINVAL;
         }
 
-        AddressFamily given = SocketAddress.Family(address);
         if (family == AddressFamily.AF_INET)
         {
-            endpoint = SocketAddress.ReadIpv4(address);
-
             // Old programs leave the family out where they bind to any address.
             bool isOld = given == AddressFamily.AF_UNSPEC && endpoint.Address.IsUnspecified;
             return given == AddressFamily.AF_INET || isOld ? Errno.None : Errno.EAFNOSUPPORT;
@@ -32,7 +28,6 @@ internal static class InetAddress
             return Errno.EAFNOSUPPORT;
         }
 
-        endpoint = SocketAddress.ReadIpv6(address);
         return endpoint.Address.IsIpv4 && isIpv6Only ? Errno.EINVAL : Errno.None;
     }
 
@@ -41,43 +36,36 @@ internal static class InetAddress
     /// </summary>
     public static Errno ForSendIpv4(ReadOnlySpan<byte> address, out Endpoint endpoint)
     {
-        endpoint = default;
-        if (address.Length < SocketAddress.Ipv4Bytes)
-        {
-            return Errno.EINVAL;
-        }
-
-        endpoint = SocketAddress.ReadIpv4(address);
-        return SocketAddress.Family(address) is AddressFamily.AF_INET or AddressFamily.AF_UNSPEC ? Errno.None : Errno.EAFNOSUPPORT;
+        return !TryRead(AddressFamily.AF_INET, address, out AddressFamily given, out endpoint) ? Errno.EINVAL
+            : given is AddressFamily.AF_INET or AddressFamily.AF_UNSPEC ? Errno.None : Errno.EAFNOSUPPORT;
     }
 
     /// <summary>For connect and sendto. Errors: EINVAL for a length, EAFNOSUPPORT, ENETUNREACH for IPv4 where the socket is V6ONLY.</summary>
     public static Errno ForPeer(AddressFamily family, bool isIpv6Only, ReadOnlySpan<byte> address, out Endpoint endpoint)
     {
-        endpoint = default;
-        AddressFamily given = address.Length < sizeof(ushort) ? AddressFamily.AF_UNSPEC : SocketAddress.Family(address);
-        if (family == AddressFamily.AF_INET)
-        {
-            if (address.Length < SocketAddress.Ipv4Bytes)
-            {
-                return Errno.EINVAL;
-            }
-
-            endpoint = SocketAddress.ReadIpv4(address);
-            return given == AddressFamily.AF_INET ? Errno.None : Errno.EAFNOSUPPORT;
-        }
-
-        if (address.Length < SocketAddress.Ipv6BytesMin)
+        if (!TryRead(family, address, out AddressFamily given, out endpoint))
         {
             return Errno.EINVAL;
         }
 
-        if (given != AddressFamily.AF_INET6)
+        return given != family ? Errno.EAFNOSUPPORT
+            : family == AddressFamily.AF_INET6 && endpoint.Address.IsIpv4 && isIpv6Only ? Errno.ENETUNREACH
+            : Errno.None;
+    }
+
+    /// <summary>False where an address is too short for the family of the socket, which comes before the family that it says it is of.</summary>
+    private static bool TryRead(AddressFamily family, ReadOnlySpan<byte> address, out AddressFamily given, out Endpoint endpoint)
+    {
+        bool isIpv4 = family == AddressFamily.AF_INET;
+        if (address.Length < (isIpv4 ? SocketAddress.Ipv4Bytes : SocketAddress.Ipv6BytesMin))
         {
-            return Errno.EAFNOSUPPORT;
+            given = AddressFamily.AF_UNSPEC;
+            endpoint = default;
+            return false;
         }
 
-        endpoint = SocketAddress.ReadIpv6(address);
-        return endpoint.Address.IsIpv4 && isIpv6Only ? Errno.ENETUNREACH : Errno.None;
+        given = SocketAddress.Family(address);
+        endpoint = isIpv4 ? SocketAddress.ReadIpv4(address) : SocketAddress.ReadIpv6(address);
+        return true;
     }
 }

@@ -59,7 +59,6 @@ internal sealed class InetDatagramSocket : SocketFile
         if (error == Errno.None && Family == AddressFamily.AF_INET6 && local.Address is { IsIpv4: false, IsUnspecified: false })
         {
             // As in Linux: an address of IPv6 makes the socket one of IPv6 only.
-            Udp.SetOption(_handle, UdpOption.IPV6_V6ONLY, 1);
             _isIpv6Only = true;
         }
 
@@ -103,11 +102,8 @@ internal sealed class InetDatagramSocket : SocketFile
         return Errno.None;
     }
 
-    public override Errno Shutdown(ShutdownHow how)
-    {
-        Errno error = Udp.Shutdown(_handle, how != ShutdownHow.SHUT_WR, how != ShutdownHow.SHUT_RD);
-        return error;
-    }
+    public override Errno Shutdown(ShutdownHow how) =>
+        Udp.Shutdown(_handle, how != ShutdownHow.SHUT_WR, how != ShutdownHow.SHUT_RD);
 
     public override Errno Send(ref IoCursor source, ref SocketMessage message, out long count)
     {
@@ -263,7 +259,7 @@ internal sealed class InetDatagramSocket : SocketFile
             : base.GetInteger(level, option, out value);
     }
 
-    protected override Errno SetInteger(Process process, int level, int option, int value, ReadOnlySpan<byte> bytes)
+    protected override Errno SetInteger(Process process, int level, int option, int value)
     {
         if (!TryTranslate(level, option, out UdpOption known))
         {

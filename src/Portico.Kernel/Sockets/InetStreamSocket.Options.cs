@@ -145,7 +145,7 @@ internal sealed partial class InetStreamSocket
         }
     }
 
-    protected override Errno SetInteger(Process process, int level, int option, int value, ReadOnlySpan<byte> bytes)
+    protected override Errno SetInteger(Process process, int level, int option, int value)
     {
         if (TryTranslate(level, option, out TcpOption known))
         {

@@ -129,28 +129,27 @@ internal abstract class SocketFile(StackDriver driver, NetworkStack stack, Addre
             return SetTimeout((SocketOption)option, value);
         }
 
-        return value.Length < sizeof(int) ? Errno.EINVAL : SetInteger(process, level, option, BitConverter.ToInt32(value), value);
+        return value.Length < sizeof(int) ? Errno.EINVAL : SetInteger(process, level, option, BitConverter.ToInt32(value));
     }
 
     /// <summary>The options that are ints. Errors: ENOPROTOOPT.</summary>
     protected virtual Errno GetInteger(int level, int option, out int value)
     {
-        value = level != (int)SocketLevel.SOL_SOCKET ? 0 : (SocketOption)option switch
+        int? found = level != (int)SocketLevel.SOL_SOCKET ? null : (SocketOption)option switch
         {
             SocketOption.SO_TYPE => (int)SocketKind,
             SocketOption.SO_DOMAIN => (int)Family,
             SocketOption.SO_PROTOCOL => Protocol,
             SocketOption.SO_RCVLOWAT or SocketOption.SO_SNDLOWAT => 1,
-            _ => 0,
+            SocketOption.SO_ACCEPTCONN => 0,
+            _ => null,
         };
-        return level == (int)SocketLevel.SOL_SOCKET && (SocketOption)option is SocketOption.SO_TYPE or SocketOption.SO_DOMAIN or SocketOption.SO_PROTOCOL
-            or SocketOption.SO_RCVLOWAT or SocketOption.SO_SNDLOWAT or SocketOption.SO_ACCEPTCONN
-            ? Errno.None
-            : Errno.ENOPROTOOPT;
+        value = found ?? 0;
+        return found == null ? Errno.ENOPROTOOPT : Errno.None;
     }
 
     /// <summary>The options that are ints. Errors: ENOPROTOOPT, also for those that can only be read.</summary>
-    protected abstract Errno SetInteger(Process process, int level, int option, int value, ReadOnlySpan<byte> bytes);
+    protected abstract Errno SetInteger(Process process, int level, int option, int value);
 
     /// <summary>Copies what of an option's value fits.</summary>
     protected static Errno Return(ReadOnlySpan<byte> bytes, Span<byte> value, out int length)

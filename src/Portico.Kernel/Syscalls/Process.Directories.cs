@@ -11,8 +11,7 @@ public sealed partial class Process
         const int ModeMask = 0x3FF;
         using (Driver.Enter())
         {
-            Errno error = FindFreeName(directoryFd, path, forDirectory: true, out PathWalk walk);
-            error = error == Errno.None ? CheckCreate(walk.Directory) : error;
+            Errno error = FindPlaceForNew(directoryFd, path, forDirectory: true, out PathWalk walk);
             return error == Errno.None ? walk.Directory.Create(this, walk.Name, FileType.Directory, Masked(mode & ModeMask), out _) : error;
         }
     }
@@ -32,8 +31,7 @@ public sealed partial class Process
                 return type == FileType.Directory ? Errno.EPERM : Errno.EINVAL;
             }
 
-            Errno error = FindFreeName(directoryFd, path, forDirectory: false, out PathWalk walk);
-            error = error == Errno.None ? CheckCreate(walk.Directory) : error;
+            Errno error = FindPlaceForNew(directoryFd, path, forDirectory: false, out PathWalk walk);
             return error != Errno.None ? error
                 : type is FileType.CharacterDevice or FileType.BlockDevice ? Errno.EPERM
                 : walk.Directory.Create(this, walk.Name, type, Masked(mode), out _);
@@ -51,8 +49,7 @@ public sealed partial class Process
                 return error;
             }
 
-            error = FindFreeName(directoryFd, path, forDirectory: false, out PathWalk walk);
-            error = error == Errno.None ? CheckCreate(walk.Directory) : error;
+            error = FindPlaceForNew(directoryFd, path, forDirectory: false, out PathWalk walk);
             return error == Errno.None ? walk.Directory.CreateSymbolicLink(this, walk.Name, target) : error;
         }
     }

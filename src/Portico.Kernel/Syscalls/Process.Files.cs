@@ -92,32 +92,35 @@ public sealed partial class Process
     }
 
     /// <summary>pread(2). Errors: EINVAL for a negative offset, EBADF, ESPIPE.</summary>
-    public SyscallResult Pread(int fd, Span<byte> buffer, long offset) => ReadAt(fd, IoCursor.Into(buffer), Errno.None, offset);
+    public SyscallResult Pread(int fd, Span<byte> buffer, long offset) =>
+        TransferAt(fd, IoCursor.Into(buffer), Errno.None, offset, forWriting: false);
 
     /// <summary>preadv(2).</summary>
     public SyscallResult Preadv(int fd, ReadOnlySpan<IoVector> pieces, long offset)
     {
         Errno error = IoCursor.TryOver(pieces, out IoCursor cursor);
-        return ReadAt(fd, cursor, error, offset, isVector: true);
+        return TransferAt(fd, cursor, error, offset, forWriting: false, isVector: true);
     }
 
     /// <summary>pwrite(2). Errors: EINVAL for a negative offset, EBADF, ESPIPE.</summary>
-    public SyscallResult Pwrite(int fd, ReadOnlySpan<byte> data, long offset) => WriteAt(fd, IoCursor.From(data), Errno.None, offset);
+    public SyscallResult Pwrite(int fd, ReadOnlySpan<byte> data, long offset) =>
+        TransferAt(fd, IoCursor.From(data), Errno.None, offset, forWriting: true);
 
     /// <summary>pwritev(2).</summary>
     public SyscallResult Pwritev(int fd, ReadOnlySpan<IoVector> pieces, long offset)
     {
         Errno error = IoCursor.TryOver(pieces, out IoCursor cursor);
-        return WriteAt(fd, cursor, error, offset, isVector: true);
+        return TransferAt(fd, cursor, error, offset, forWriting: true, isVector: true);
     }
 
     /// <summary>What is wrong with the vector matters only where the descriptor can be read from; an empty one never gets to the file.</summary>
-    private SyscallResult ReadAt(int fd, IoCursor cursor, Errno vectorError, long offset, bool isVector = false)
+    private SyscallResult TransferAt(int fd, IoCursor cursor, Errno vectorError, long offset, bool forWriting, bool isVector = false)
     {
         using (Driver.Enter())
         {
             Errno error = CheckPosition(fd, offset, out OpenFileDescription? description);
-            error = error == Errno.None && !description!.IsReadable ? Errno.EBADF : error;
+            bool isOpen = error != Errno.None || (forWriting ? description!.IsWritable : description!.IsReadable);
+            error = isOpen ? error : Errno.EBADF;
             error = error == Errno.None ? vectorError : error;
             error = error == Errno.None && offset > long.MaxValue - cursor.Remaining ? Errno.EINVAL : error;
             if (error != Errno.None || (isVector && cursor.Remaining == 0))
@@ -125,25 +128,9 @@ public sealed partial class Process
                 return error;
             }
 
-            error = description!.File.ReadAt(description, offset, ref cursor, out long count);
-            return error == Errno.None ? count : error;
-        }
-    }
-
-    private SyscallResult WriteAt(int fd, IoCursor cursor, Errno vectorError, long offset, bool isVector = false)
-    {
-        using (Driver.Enter())
-        {
-            Errno error = CheckPosition(fd, offset, out OpenFileDescription? description);
-            error = error == Errno.None && !description!.IsWritable ? Errno.EBADF : error;
-            error = error == Errno.None ? vectorError : error;
-            error = error == Errno.None && offset > long.MaxValue - cursor.Remaining ? Errno.EINVAL : error;
-            if (error != Errno.None || (isVector && cursor.Remaining == 0))
-            {
-                return error;
-            }
-
-            error = description!.File.WriteAt(description, offset, ref cursor, out long count);
+            error = forWriting
+                ? description!.File.WriteAt(description, offset, ref cursor, out long count)
+                : description!.File.ReadAt(description, offset, ref cursor, out count);
             return error == Errno.None ? count : error;
         }
     }

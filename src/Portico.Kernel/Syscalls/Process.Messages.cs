@@ -178,17 +178,12 @@ public sealed partial class Process
             Address = MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(address), address.Length),
             Control = control,
         };
-        SendCall call = new(source, message);
-        if (!CheckSocket(fd, out Errno error))
-        {
-            return error;
-        }
-
         if (control.Length >= Kernel.Settings.optmem_max)
         {
-            return Errno.ENOBUFS;
+            return CheckSocket(fd, out Errno error) ? Errno.ENOBUFS : error;
         }
 
+        SendCall call = new(source, message);
         SyscallResult result = Run(fd, ref call, SocketEvents.Writable, (flags & MessageFlags.MSG_DONTWAIT) == 0);
         if (call.Message.Unix.Rights != null)
         {
@@ -213,9 +208,7 @@ public sealed partial class Process
     {
         SocketMessage message = new() { Flags = flags, Address = address, ReceivedControl = new ControlWriter(control) };
         ReceiveCall call = new(destination, message);
-        SyscallResult result = CheckSocket(fd, out Errno error)
-            ? Run(fd, ref call, SocketEvents.Readable, (flags & MessageFlags.MSG_DONTWAIT) == 0)
-            : error;
+        SyscallResult result = Run(fd, ref call, SocketEvents.Readable, (flags & MessageFlags.MSG_DONTWAIT) == 0);
 
         // Linux gives this flag back among those that say something.
         MessageFlags returned = call.Message.ReturnedFlags | (flags & MessageFlags.MSG_CMSG_CLOEXEC);

@@ -115,6 +115,13 @@ public sealed partial class Process
             : Errno.None;
     }
 
+    /// <summary>The same, and something may be made there. Errors: those of both.</summary>
+    private Errno FindPlaceForNew(int directoryFd, ReadOnlySpan<byte> path, bool forDirectory, out PathWalk walk)
+    {
+        Errno error = FindFreeName(directoryFd, path, forDirectory, out walk);
+        return error == Errno.None ? CheckCreate(walk.Directory) : error;
+    }
+
     /// <summary>Whether something may be made in a directory (may_create). Errors: ENOENT in a removed one, EROFS, EACCES.</summary>
     private Errno CheckCreate(DirectoryNode directory) =>
         directory.IsDead ? Errno.ENOENT : directory.Check(this, AccessMode.W_OK | AccessMode.X_OK);

@@ -13,8 +13,7 @@ public sealed partial class Process
     /// </summary>
     internal Errno BindToPath(ReadOnlySpan<byte> path, UnixSocket socket, bool hasName)
     {
-        Errno error = FindFreeName(AT_FDCWD, path, forDirectory: false, out PathWalk walk);
-        error = error == Errno.None ? CheckCreate(walk.Directory) : error;
+        Errno error = FindPlaceForNew(AT_FDCWD, path, forDirectory: false, out PathWalk walk);
         if (error != Errno.None)
         {
             return error == Errno.EEXIST ? Errno.EADDRINUSE : error;

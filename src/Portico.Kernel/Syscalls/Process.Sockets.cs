@@ -6,6 +6,11 @@ namespace Portico.Kernel;
 // socket(2) and what can be done with sockets. Addresses are struct sockaddr as bytes: see SocketAddress.
 public sealed partial class Process
 {
+    /// <summary>Where in the argument of socket(2) the type is; the rest are flags.</summary>
+    private const SocketType KindMask = (SocketType)0xF;
+
+    private const SocketType NewSocketFlags = SocketType.SOCK_NONBLOCK | SocketType.SOCK_CLOEXEC;
+
     /// <summary>Waits for a connection; it is installed as a descriptor once there is one.</summary>
     private struct AcceptCall : IDescriptorCall
     {
@@ -51,7 +56,13 @@ public sealed partial class Process
         public Errno TryPerform(out long result)
         {
             bool waits = !Description.IsNonBlocking && (Message.Flags & MessageFlags.MSG_DONTWAIT) == 0;
-            Errno error = ((SocketFile)Description.File).Send(ref _source, ref Message, out long count);
+            if (Description.File is not SocketFile socket)
+            {
+                result = 0;
+                return Errno.ENOTSOCK;
+            }
+
+            Errno error = socket.Send(ref _source, ref Message, out long count);
             _sent += count;
             result = _sent;
             if (error == Errno.None)
@@ -74,8 +85,14 @@ public sealed partial class Process
 
         public Errno TryPerform(out long result)
         {
+            if (Description.File is not SocketFile socket)
+            {
+                result = 0;
+                return Errno.ENOTSOCK;
+            }
+
             Message.Flags |= Description.IsNonBlocking ? MessageFlags.MSG_DONTWAIT : MessageFlags.None;
-            Errno error = ((SocketFile)Description.File).Receive(ref _destination, ref Message, out long count);
+            Errno error = socket.Receive(ref _destination, ref Message, out long count);
             _received += count;
             result = _received;
             bool waitsForAll = (Message.Flags & (MessageFlags.MSG_WAITALL | MessageFlags.MSG_PEEK | MessageFlags.MSG_DONTWAIT)) == MessageFlags.MSG_WAITALL
@@ -94,19 +111,19 @@ public sealed partial class Process
     /// </summary>
     public SyscallResult Socket(AddressFamily family, SocketType type, int protocol)
     {
-        const SocketType FlagsMask = SocketType.SOCK_NONBLOCK | SocketType.SOCK_CLOEXEC;
-        SocketType kind = (SocketType)((int)type & 0xF);
         using (Driver.Enter())
         {
-            if (((int)type & ~0xF & ~(int)FlagsMask) != 0)
+            if (HasUnknownFlags(type))
             {
                 return Errno.EINVAL;
             }
 
-            Errno error = MakeSocket(family, kind, protocol, out SocketFile? made);
+            Errno error = MakeSocket(family, type & KindMask, protocol, out SocketFile? made);
             return error == Errno.None ? InstallSocket(made!, type) : error;
         }
     }
+
+    private static bool HasUnknownFlags(SocketType type) => (type & ~KindMask & ~NewSocketFlags) != 0;
 
     private Errno MakeSocket(AddressFamily family, SocketType kind, int protocol, out SocketFile? made)
     {
@@ -203,7 +220,7 @@ public sealed partial class Process
                 return error;
             }
 
-            if ((flags & ~(SocketType.SOCK_NONBLOCK | SocketType.SOCK_CLOEXEC)) != 0)
+            if ((flags & ~NewSocketFlags) != 0)
             {
                 return Errno.EINVAL;
             }

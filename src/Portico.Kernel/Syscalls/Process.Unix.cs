@@ -11,20 +11,18 @@ public sealed partial class Process
     /// </summary>
     public SyscallResult SocketPair(AddressFamily family, SocketType type, int protocol, out int first, out int second)
     {
-        const SocketType FlagsMask = SocketType.SOCK_NONBLOCK | SocketType.SOCK_CLOEXEC;
-        SocketType kind = (SocketType)((int)type & 0xF);
         first = second = -1;
         using (Driver.Enter())
         {
             BeginCall();
-            if (((int)type & ~0xF & ~(int)FlagsMask) != 0)
+            if (HasUnknownFlags(type))
             {
                 return Errno.EINVAL;
             }
 
             SocketFile? one = null;
             Errno error = CheckRoomForPair();
-            error = error == Errno.None ? MakeSocket(family, kind, protocol, out one) : error;
+            error = error == Errno.None ? MakeSocket(family, type & KindMask, protocol, out one) : error;
             return error == Errno.None ? InstallPair(one!, type, protocol, out first, out second) : error;
         }
     }
@@ -32,7 +30,7 @@ public sealed partial class Process
     private SyscallResult InstallPair(SocketFile one, SocketType type, int protocol, out int first, out int second)
     {
         first = second = -1;
-        Errno error = MakeSocket(one.Family, (SocketType)((int)type & 0xF), protocol, out SocketFile? other);
+        Errno error = MakeSocket(one.Family, type & KindMask, protocol, out SocketFile? other);
         if (error == Errno.None)
         {
             error = one.ConnectPair(other!);

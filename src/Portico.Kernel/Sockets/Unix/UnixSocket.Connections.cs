@@ -95,18 +95,7 @@ internal sealed partial class UnixSocket
 
     private Errno ConnectStream(ReadOnlySpan<byte> address)
     {
-        Errno error = UnixAddress.Validate(address);
-        if (error == Errno.None && _passesCredentials)
-        {
-            error = BindAutomatically();
-        }
-
-        UnixSocket? listener = null;
-        if (error == Errno.None)
-        {
-            error = Find(address, out listener);
-        }
-
+        Errno error = FindPeer(address, out UnixSocket? listener);
         if (error != Errno.None)
         {
             return error;
@@ -168,17 +157,7 @@ internal sealed partial class UnixSocket
 
         if (SocketAddress.Family(address) != AddressFamily.AF_UNSPEC)
         {
-            Errno error = UnixAddress.Validate(address);
-            if (error == Errno.None && _passesCredentials)
-            {
-                error = BindAutomatically();
-            }
-
-            if (error == Errno.None)
-            {
-                error = Find(address, out other);
-            }
-
+            Errno error = FindPeer(address, out other);
             if (error != Errno.None)
             {
                 return error;
@@ -225,6 +204,15 @@ internal sealed partial class UnixSocket
 
     /// <summary>Whether a socket may send here: a connected datagram socket hears only its peer.</summary>
     private bool TakesFrom(UnixSocket sender) => _peer == null || _peer == sender;
+
+    /// <summary>What a connect leads to; who passes credentials has a name of its own first. Errors: EINVAL, and those of <see cref="Find"/>.</summary>
+    private Errno FindPeer(ReadOnlySpan<byte> address, out UnixSocket? found)
+    {
+        found = null;
+        Errno error = UnixAddress.Validate(address);
+        error = error == Errno.None && _passesCredentials ? BindAutomatically() : error;
+        return error == Errno.None ? Find(address, out found) : error;
+    }
 
     /// <summary>The socket with an address. Errors: those of a path; ECONNREFUSED where there is none, EPROTOTYPE for one of another type.</summary>
     private Errno Find(ReadOnlySpan<byte> address, out UnixSocket? found)

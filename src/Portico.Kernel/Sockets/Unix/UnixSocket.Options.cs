@@ -46,7 +46,9 @@ internal sealed partial class UnixSocket
     }
 
     public override Errno SetOption(Process process, int level, int option, ReadOnlySpan<byte> value) =>
-        level == (int)SocketLevel.SOL_SOCKET ? base.SetOption(process, level, option, value) : Errno.EOPNOTSUPP;
+        level != (int)SocketLevel.SOL_SOCKET ? Errno.EOPNOTSUPP
+        : (SocketOption)option == SocketOption.SO_LINGER ? SetLinger(value)
+        : base.SetOption(process, level, option, value);
 
     protected override Errno GetInteger(int level, int option, out int value)
     {
@@ -70,7 +72,7 @@ internal sealed partial class UnixSocket
         return found != null ? Errno.None : base.GetInteger(level, option, out value);
     }
 
-    protected override Errno SetInteger(Process process, int level, int option, int value, ReadOnlySpan<byte> bytes)
+    protected override Errno SetInteger(Process process, int level, int option, int value)
     {
         switch ((SocketOption)option)
         {
@@ -110,8 +112,6 @@ internal sealed partial class UnixSocket
                 return Errno.EACCES;
             case SocketOption.SO_REUSEPORT when value != 0:
                 return Errno.EOPNOTSUPP;
-            case SocketOption.SO_LINGER:
-                return SetLinger(bytes);
             case SocketOption.SO_PRIORITY:
                 Keep(SocketOption.SO_PRIORITY, value);
                 return Errno.None;
