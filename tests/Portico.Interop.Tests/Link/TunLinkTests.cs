@@ -82,6 +82,9 @@ public sealed class TunLinkTests
         SocketException refused = Assert.ThrowsAny<SocketException>(
             () => socket.Connect(KernelNamespace.PorticoIpv4.Address.ToIPAddress(), 80));
         Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
+
+        // The kernel has the packet before the link has counted it.
+        SpinWait.SpinUntil(() => kernel.Link.Counters[TunCounter.OutPackets] != 0, s_patience);
         Assert.Equal(1, kernel.Link.Counters[TunCounter.OutPackets]);
     }
 

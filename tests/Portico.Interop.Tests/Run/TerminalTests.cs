@@ -68,7 +68,7 @@ public sealed class TerminalTests : IDisposable
         pid,fd=start('bash','--norc','--noprofile','-i')
         type(fd,'PS1=prompt:; cd /\n'); expect(fd,'\nprompt:|prompt:$')
         type(fd,' '.join(tool)+' cat\n'); echoed_by_cat(fd)
-        type(fd,'\x1a'); expect(fd,'Stopped'); type(fd,'fg\n'); expect(fd,'cat'); echoed_by_cat(fd)
+        type(fd,'\x1a'); expect(fd,'Stopped'); expect(fd,'prompt:'); type(fd,'fg\n'); expect(fd,'cat'); echoed_by_cat(fd)
         type(fd,'\x04'); expect(fd,'prompt:'); type(fd,'exit 7\n'); assert status(pid)==7
         """);
 
@@ -78,8 +78,8 @@ public sealed class TerminalTests : IDisposable
         pid,fd=start(*tool,'bash','--norc','--noprofile','-i')
         type(fd,'PS1=inside:\n'); expect(fd,'\ninside:|inside:$')
         type(fd,'cat\n'); echoed_by_cat(fd)
-        type(fd,'\x1a'); expect(fd,'Stopped'); type(fd,'jobs\n'); expect(fd,'Stopped +cat')
-        type(fd,'fg\n'); expect(fd,'cat'); echoed_by_cat(fd); type(fd,'\x03'); expect(fd,'inside:')
+        type(fd,'\x1a'); expect(fd,'Stopped'); expect(fd,'inside:'); type(fd,'jobs\n'); expect(fd,'Stopped +cat')
+        expect(fd,'inside:'); type(fd,'fg\n'); expect(fd,'cat'); echoed_by_cat(fd); type(fd,'\x03'); expect(fd,'inside:')
         type(fd,'exit 5\n'); assert status(pid)==5
         """);
 
