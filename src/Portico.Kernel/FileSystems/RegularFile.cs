@@ -17,6 +17,12 @@ internal sealed class RegularFile(MemoryFileSystem memory, int permissions, int 
 
     internal override bool IsSeekable => true;
 
+    internal override bool CanSpliceFrom => true;
+
+    internal override bool CanSpliceTo => true;
+
+    internal override bool IsPaged => true;
+
     internal override bool TakesDirect => !IsMemfd;
 
     /// <summary>Whether memfd_create(2) made it, which is of no directory's file system.</summary>

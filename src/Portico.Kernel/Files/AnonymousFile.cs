@@ -7,6 +7,8 @@ internal abstract class AnonymousFile(StackDriver driver) : KernelFile(driver)
 {
     internal override FileType Type => FileType.Anonymous;
 
+    internal override bool CanSeek => true;
+
     /// <summary>There is no position to move, and it is always 0 (noop_llseek).</summary>
     internal override Errno Seek(OpenFileDescription description, long offset, SeekWhence whence, out long position)
     {

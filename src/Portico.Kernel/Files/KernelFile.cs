@@ -33,6 +33,21 @@ public abstract class KernelFile
     /// <summary>Whether the file has a position that reads and writes move (regular files).</summary>
     internal virtual bool IsSeekable => false;
 
+    /// <summary>Whether reads and writes at a position move it on; for most devices all positions are one.</summary>
+    internal virtual bool MovesPosition => IsSeekable;
+
+    /// <summary>Whether lseek(2) makes sense, if only to stay where one is: sendfile(2) asks that.</summary>
+    internal virtual bool CanSeek => IsSeekable;
+
+    /// <summary>Whether splice(2) and sendfile(2) can take bytes from it (EINVAL).</summary>
+    internal virtual bool CanSpliceFrom => false;
+
+    /// <summary>Whether they can give it bytes (EINVAL).</summary>
+    internal virtual bool CanSpliceTo => false;
+
+    /// <summary>Whether splice(2) takes its pages as they are, each of them one of the pipe's.</summary>
+    internal virtual bool IsPaged => false;
+
     /// <summary>Whether it has a read at all; an empty vector does not get to the file and is EINVAL only where it has none.</summary>
     internal virtual bool HasRead => true;
 

@@ -34,6 +34,12 @@ internal sealed class MemoryDevice(StackDriver driver, MemoryDeviceKind kind) : 
 
     internal override bool IsSeekable => true;
 
+    internal override bool MovesPosition => false;
+
+    internal override bool CanSpliceFrom => kind != MemoryDeviceKind.Null;
+
+    internal override bool CanSpliceTo => kind != MemoryDeviceKind.Full;
+
     /// <summary>random never has to wait; that it can be written to it says only until its generator is seeded.</summary>
     public override SocketEvents Poll() =>
         SocketEvents.Readable | SocketEvents.ReadNormal

@@ -24,6 +24,10 @@ internal abstract class SocketFile(StackDriver driver, NetworkStack stack, Addre
 
     internal override FileType Type => FileType.Socket;
 
+    internal override bool CanSpliceFrom => true;
+
+    internal override bool CanSpliceTo => true;
+
     internal override TimeSpan TimeoutOf(SocketEvents interest)
     {
         long microseconds = interest == SocketEvents.Writable ? _sendTimeoutMicroseconds : _receiveTimeoutMicroseconds;

@@ -14,7 +14,7 @@ public static unsafe partial class LinuxAbi
         ArgumentNullException.ThrowIfNull(process);
         Arguments a = new(a0, a1, a2, a3, a4, a5);
         SyscallResult result = Errno.ENOSYS;
-        _ = TryFiles(process, number, a, ref result) || TryDescriptors(process, number, a, ref result) || TryPolling(process, number, a, ref result)
+        _ = TryFiles(process, number, a, ref result) || TryTransfers(process, number, a, ref result) || TryDescriptors(process, number, a, ref result) || TryPolling(process, number, a, ref result)
             || TrySockets(process, number, a, ref result) || TryMessages(process, number, a, ref result)
             || TryPathsOfTheirOwn(process, number, a, ref result) || TryPaths(process, number, a, ref result);
         return result.Raw;
