@@ -42,6 +42,7 @@ public sealed class Engine : IDisposable
     private readonly ReadyList _ready = new();
     private readonly List<ILink> _links = [];
     private readonly List<IDisposable> _owned = [];
+    private long _lastCookie;
 
     /// <summary>Makes an engine at time zero.</summary>
     public Engine(EngineOptions? options = null)
@@ -79,6 +80,9 @@ public sealed class Engine : IDisposable
 
     /// <summary>Timers that a kernel keeps and that expire with the engine's own; null for none.</summary>
     public ITimerSource? TimerSource { get; set; }
+
+    /// <summary>A number that is given out once: for sockets and stacks that are asked for one (SO_COOKIE, SO_NETNS_COOKIE).</summary>
+    public long TakeCookie() => ++_lastCookie;
 
     /// <summary>Makes links flush at the end of each batch.</summary>
     public void AddLink(ILink link) => _links.Add(link);

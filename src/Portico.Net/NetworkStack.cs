@@ -19,6 +19,7 @@ public sealed class NetworkStackOptions
 public sealed class NetworkStack
 {
     private readonly List<NetworkInterface> _interfaces = [];
+    private long _cookie;
 
     /// <summary>Makes a stack that has only the interface lo (index 1), as a new network namespace in Linux.</summary>
     public NetworkStack(Engine engine, NetworkStackOptions? options = null)
@@ -70,6 +71,9 @@ public sealed class NetworkStack
     /// the reason. For captures and traces; nobody (the default) costs nothing.
     /// </summary>
     public event Action<string>? PacketDropped;
+
+    /// <summary>A number that no other stack of the engine has (SO_NETNS_COOKIE).</summary>
+    public long Cookie => _cookie == 0 ? _cookie = Engine.TakeCookie() : _cookie;
 
     internal void NoteDrop(string reason) => PacketDropped?.Invoke(reason);
 

@@ -108,6 +108,9 @@ internal ref struct ControlWriter(Span<byte> room)
     /// <summary>Bytes of data that the next message may have without being cut.</summary>
     public readonly int DataRoom => Math.Max(0, _rest.Length - ControlMessages.HeaderBytes);
 
+    /// <summary>Appends a message that is an int.</summary>
+    public void PutInt(int level, int type, int value) => Put(level, type, MemoryMarshal.AsBytes(new ReadOnlySpan<int>(ref value)));
+
     /// <summary>Appends a message, or what of it fits (put_cmsg).</summary>
     public void Put(int level, int type, scoped ReadOnlySpan<byte> data)
     {

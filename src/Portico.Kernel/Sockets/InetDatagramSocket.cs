@@ -4,13 +4,11 @@ using Portico.Net;
 namespace Portico.Kernel;
 
 /// <summary>A UDP socket (udp(7)).</summary>
-internal sealed class InetDatagramSocket : SocketFile
+internal sealed partial class InetDatagramSocket : InetSocketFile
 {
-    private const int IPV6_V6ONLY = 26;
     private readonly UdpHandle _handle;
     private bool _isBound;
     private bool _isConnected;
-    private bool _isIpv6Only;
 
     private InetDatagramSocket(StackDriver driver, NetworkStack stack, AddressFamily family, out Errno error)
         : base(driver, stack, family, SocketType.SOCK_DGRAM, (int)SocketLevel.IPPROTO_UDP)
@@ -25,6 +23,11 @@ internal sealed class InetDatagramSocket : SocketFile
     public static Errno Make(StackDriver driver, NetworkStack stack, AddressFamily family, out SocketFile? made)
     {
         InetDatagramSocket socket = new(driver, stack, family, out Errno error);
+        if (error == Errno.None)
+        {
+            socket.Tell(UdpOption.IP_MULTICAST_ALL, socket.Inet.Has(InetFlags.MulticastAll));
+        }
+
         made = error == Errno.None ? socket : null;
         return error;
     }
@@ -37,7 +40,7 @@ internal sealed class InetDatagramSocket : SocketFile
 
     public override Errno Bind(Process process, ReadOnlySpan<byte> address)
     {
-        Errno error = InetAddress.ForBind(Family, _isIpv6Only, address, out Endpoint local);
+        Errno error = InetAddress.ForBind(Family, IsIpv6Only, address, out Endpoint local);
         if (error != Errno.None)
         {
             return error;
@@ -59,7 +62,7 @@ internal sealed class InetDatagramSocket : SocketFile
         if (error == Errno.None && Family == AddressFamily.AF_INET6 && local.Address is { IsIpv4: false, IsUnspecified: false })
         {
             // As in Linux: an address of IPv6 makes the socket one of IPv6 only.
-            _isIpv6Only = true;
+            IsIpv6Only = true;
         }
 
         return error;
@@ -169,11 +172,11 @@ internal sealed class InetDatagramSocket : SocketFile
     {
         if (Family != AddressFamily.AF_INET6 || address.Length < sizeof(ushort) || SocketAddress.Family(address) != AddressFamily.AF_INET)
         {
-            return InetAddress.ForPeer(Family, _isIpv6Only, address, out peer);
+            return InetAddress.ForPeer(Family, IsIpv6Only, address, out peer);
         }
 
         peer = default;
-        return _isIpv6Only ? whereOnlyIpv6 : InetAddress.ForSendIpv4(address, out peer);
+        return IsIpv6Only ? whereOnlyIpv6 : InetAddress.ForSendIpv4(address, out peer);
     }
 
     public override Errno Receive(ref IoCursor destination, ref SocketMessage message, out long count)
@@ -245,67 +248,6 @@ internal sealed class InetDatagramSocket : SocketFile
     }
 
     internal override void OnReleased(OpenFileDescription description) => Udp.Close(_handle);
-
-    protected override Errno GetInteger(int level, int option, out int value)
-    {
-        if (level == (int)SocketLevel.SOL_SOCKET && option == (int)SocketOption.SO_ERROR)
-        {
-            value = (int)Udp.TakeError(_handle);
-            return Errno.None;
-        }
-
-        return TryTranslate(level, option, out UdpOption known)
-            ? Udp.GetOption(_handle, known, out value)
-            : base.GetInteger(level, option, out value);
-    }
-
-    protected override Errno SetInteger(Process process, int level, int option, int value)
-    {
-        if (!TryTranslate(level, option, out UdpOption known))
-        {
-            return Errno.ENOPROTOOPT;
-        }
-
-        if (known == UdpOption.IPV6_V6ONLY && _isBound)
-        {
-            return Errno.EINVAL;
-        }
-
-        Errno error = Udp.SetOption(_handle, known, value);
-        _isIpv6Only = known == UdpOption.IPV6_V6ONLY && error == Errno.None ? value != 0 : _isIpv6Only;
-        return error;
-    }
-
-    private bool TryTranslate(int level, int option, out UdpOption known)
-    {
-        UdpOption? found = (level, option) switch
-        {
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_BROADCAST) => UdpOption.SO_BROADCAST,
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_REUSEADDR) => UdpOption.SO_REUSEADDR,
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_REUSEPORT) => UdpOption.SO_REUSEPORT,
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_RCVBUF) => UdpOption.SO_RCVBUF,
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_SNDBUF) => UdpOption.SO_SNDBUF,
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_NO_CHECK) => UdpOption.SO_NO_CHECK,
-            ((int)SocketLevel.IPPROTO_IP, 1) => UdpOption.IP_TOS,
-            ((int)SocketLevel.IPPROTO_IP, 2) => UdpOption.IP_TTL,
-            ((int)SocketLevel.IPPROTO_IP, 10) => UdpOption.IP_MTU_DISCOVER,
-            ((int)SocketLevel.IPPROTO_IP, 11) => UdpOption.IP_RECVERR,
-            ((int)SocketLevel.IPPROTO_IP, 14) => UdpOption.IP_MTU,
-            ((int)SocketLevel.IPPROTO_IP, 33) => UdpOption.IP_MULTICAST_TTL,
-            ((int)SocketLevel.IPPROTO_IP, 34) => UdpOption.IP_MULTICAST_LOOP,
-            ((int)SocketLevel.IPPROTO_IP, 49) => UdpOption.IP_MULTICAST_ALL,
-            ((int)SocketLevel.IPPROTO_IPV6, 16) => UdpOption.IPV6_UNICAST_HOPS,
-            ((int)SocketLevel.IPPROTO_IPV6, 18) => UdpOption.IPV6_MULTICAST_HOPS,
-            ((int)SocketLevel.IPPROTO_IPV6, 19) => UdpOption.IPV6_MULTICAST_LOOP,
-            ((int)SocketLevel.IPPROTO_IPV6, 23) => UdpOption.IPV6_MTU_DISCOVER,
-            ((int)SocketLevel.IPPROTO_IPV6, 25) => UdpOption.IPV6_RECVERR,
-            ((int)SocketLevel.IPPROTO_IPV6, IPV6_V6ONLY) => UdpOption.IPV6_V6ONLY,
-            ((int)SocketLevel.IPPROTO_IPV6, 67) => UdpOption.IPV6_TCLASS,
-            _ => null,
-        };
-        known = found ?? default;
-        return found != null && (level != (int)SocketLevel.IPPROTO_IPV6 || Family == AddressFamily.AF_INET6);
-    }
 
     private bool IsOwn(in IpAddress address) => address.IsUnspecified || address.IsMulticast || Stack.Ip.IsLocalAddress(address);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Portico.Net;
 
@@ -7,199 +8,283 @@ namespace Portico.Kernel;
 // on to what it accepts.
 internal sealed partial class InetStreamSocket
 {
-    private const int TCP_INFO = 11;
-    private const int TCP_CONGESTION = 13;
-    private const int IPV6_V6ONLY = 26;
+    private const int CongestionNameBytes = 16;
+    private const int FastOpenKeyBytes = 16;
+    private const int InitialTimeoutSeconds = 1;
+    private const int RtoMaxSeconds = 120;
 
-    /// <summary>What was set before there was a connection.</summary>
-    private sealed class Options
+    private TcpOptionValues? _options;
+
+    protected override bool IsListening => _stage == Stage.Listening;
+
+    protected override bool IsEstablished => IsPeerKnown();
+
+    protected override bool CanNumberTimestamps => HasConnection;
+
+    protected override int LocalNumber => GetLocal().Port;
+
+    protected override IpAddress LocalAddress => GetLocal().Address;
+
+    protected override int SendBuffer => HasConnection ? Get(TcpOption.SO_SNDBUF) : Generic.SendBuffer;
+
+    protected override int ReceiveBuffer => HasConnection ? Get(TcpOption.SO_RCVBUF) : Generic.ReceiveBuffer;
+
+    /// <summary>What the program has asked for, as setsockopt takes it; 0 where the buffer chooses its own size.</summary>
+    private int ChosenSendBuffer => (Generic.BufferLocks & 1) != 0 ? Generic.SendBuffer / 2 : 0;
+
+    private int ChosenReceiveBuffer => (Generic.BufferLocks & 2) != 0 ? Generic.ReceiveBuffer / 2 : 0;
+
+    protected override Errno GetPathMtu(out int mtu)
     {
-        private const int Count = (int)TcpOption.IP_TOS + 1;
-        private readonly int[] _values = new int[Count];
-        private uint _set;
-
-        public bool ReuseAddress { get; set; }
-
-        public bool ReusePort { get; set; }
-
-        public bool Ipv6Only { get; set; }
-
-        public int InterfaceIndex { get; set; }
-
-        public int SendBufferBytes => TryGet(TcpOption.SO_SNDBUF, out int bytes) ? bytes : 0;
-
-        public int ReceiveBufferBytes => TryGet(TcpOption.SO_RCVBUF, out int bytes) ? bytes : 0;
-
-        public bool TryGet(TcpOption option, out int value)
+        mtu = (int)Info().PathMtu;
+        if (HasConnection)
         {
-            value = _values[(int)option];
-            return (_set & (1u << (int)option)) != 0;
+            // A packet of IPv4 cannot be larger, whatever the link takes.
+            Tcp.GetEndpoints(_handle, out _, out Endpoint remote);
+            mtu = remote.Address.IsIpv4 ? Math.Min(mtu, ushort.MaxValue) : mtu;
         }
 
-        public void Set(TcpOption option, int value)
-        {
-            _values[(int)option] = value;
-            _set |= 1u << (int)option;
-        }
-
-        /// <summary>A copy for an accepted connection.</summary>
-        public Options Inherit()
-        {
-            Options copy = new() { ReuseAddress = ReuseAddress, ReusePort = ReusePort, Ipv6Only = Ipv6Only, InterfaceIndex = InterfaceIndex };
-            _values.CopyTo(copy._values, 0);
-            copy._set = _set;
-            return copy;
-        }
-
-        public void ApplyTo(TcpLayer tcp, TcpHandle handle)
-        {
-            for (int i = 0; i < Count; i++)
-            {
-                // Buffers are given when the connection is opened: the window is chosen by them.
-                if ((_set & (1u << i)) != 0 && (TcpOption)i is not (TcpOption.SO_SNDBUF or TcpOption.SO_RCVBUF))
-                {
-                    tcp.SetOption(handle, (TcpOption)i, _values[i]);
-                }
-            }
-        }
+        return mtu == 0 ? Errno.ENOTCONN : Errno.None;
     }
 
-    private Options? _options;
-
-    public override Errno GetOption(int level, int option, Span<byte> value, out int length)
+    protected override Errno GetProtocolOption(int level, int option, Span<byte> value, out int length)
     {
-        switch (level, option)
+        if (level != (int)SocketLevel.IPPROTO_TCP)
         {
-            case ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_LINGER):
-                int seconds = Get(TcpOption.SO_LINGER);
-                ReadOnlySpan<int> linger = [seconds >= 0 ? 1 : 0, Math.Max(seconds, 0)];
-                return Return(System.Runtime.InteropServices.MemoryMarshal.AsBytes(linger), value, out length);
-            case ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_BINDTODEVICE):
-                return GetDevice(value, out length);
-            case ((int)SocketLevel.IPPROTO_TCP, TCP_CONGESTION):
-                Span<byte> name = stackalloc byte[16];
+            return base.GetProtocolOption(level, option, value, out length);
+        }
+
+        length = 0;
+        switch ((TcpOptionNumber)option)
+        {
+            case TcpOptionNumber.TCP_CONGESTION:
+                Span<byte> name = stackalloc byte[CongestionNameBytes];
                 name.Clear();
                 Encoding.ASCII.GetBytes(Get(TcpOption.TCP_CONGESTION) == (int)TcpCongestion.Reno ? "reno" : "cubic", name);
                 return Return(name, value, out length);
-            case ((int)SocketLevel.IPPROTO_TCP, TCP_INFO):
+            case TcpOptionNumber.TCP_INFO:
                 Span<byte> info = stackalloc byte[TcpInfoStructure.Bytes];
                 TcpInfoStructure.Write(info, Info());
                 return Return(info, value, out length);
+            case TcpOptionNumber.TCP_FASTOPEN_KEY when _options is { FastOpenKey: { } key }:
+                return Return(key, value, out length);
+            case TcpOptionNumber.TCP_ULP or TcpOptionNumber.TCP_FASTOPEN_KEY or TcpOptionNumber.TCP_SAVED_SYN:
+                // There is none.
+                return Errno.None;
             default:
-                return base.GetOption(level, option, value, out length);
+                return GetNumber((TcpOptionNumber)option) is int number ? Return(number, value, out length) : Errno.ENOPROTOOPT;
         }
     }
 
-    public override Errno SetOption(Process process, int level, int option, ReadOnlySpan<byte> value)
+    protected override Errno SetProtocolOption(Process process, int level, int option, ReadOnlySpan<byte> value)
     {
-        switch (level, option)
+        if (level != (int)SocketLevel.IPPROTO_TCP)
         {
-            case ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_LINGER):
-                return value.Length < 8
-                    ? Errno.EINVAL
-                    : Set(TcpOption.SO_LINGER, BitConverter.ToInt32(value) == 0 ? -1 : Math.Max(0, BitConverter.ToInt32(value[4..])));
-            case ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_BINDTODEVICE):
-                return SetDevice(value);
-            case ((int)SocketLevel.IPPROTO_TCP, TCP_CONGESTION):
-                int end = value.IndexOf((byte)0);
-                return Encoding.ASCII.GetString(end < 0 ? value : value[..end]) switch
-                {
-                    _ when value.IsEmpty => Errno.EINVAL,
-                    "cubic" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Cubic),
-                    "reno" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Reno),
-                    _ => Errno.ENOENT,
-                };
-            default:
-                return base.SetOption(process, level, option, value);
-        }
-    }
-
-    protected override Errno GetInteger(int level, int option, out int value)
-    {
-        value = 0;
-        if (TryTranslate(level, option, out TcpOption known))
-        {
-            value = Get(known);
-            return Errno.None;
+            return base.SetProtocolOption(process, level, option, value);
         }
 
-        switch (level, (SocketOption)option)
+        switch ((TcpOptionNumber)option)
         {
-            case ((int)SocketLevel.SOL_SOCKET, SocketOption.SO_ERROR):
-                value = (int)TakeError();
-                return Errno.None;
-            case ((int)SocketLevel.SOL_SOCKET, SocketOption.SO_ACCEPTCONN):
-                value = _stage == Stage.Listening ? 1 : 0;
-                return Errno.None;
-            case ((int)SocketLevel.SOL_SOCKET, SocketOption.SO_REUSEADDR):
-                value = _options is { ReuseAddress: true } ? 1 : 0;
-                return Errno.None;
-            case ((int)SocketLevel.SOL_SOCKET, SocketOption.SO_REUSEPORT):
-                value = _options is { ReusePort: true } ? 1 : 0;
-                return Errno.None;
-            case ((int)SocketLevel.IPPROTO_IPV6, (SocketOption)IPV6_V6ONLY) when Family == AddressFamily.AF_INET6:
-                value = _options is { Ipv6Only: true } ? 1 : 0;
-                return Errno.None;
-            default:
-                return base.GetInteger(level, option, out value);
-        }
-    }
-
-    protected override Errno SetInteger(Process process, int level, int option, int value)
-    {
-        if (TryTranslate(level, option, out TcpOption known))
-        {
-            return Set(known, value);
-        }
-
-        _options ??= new Options();
-        switch (level, (SocketOption)option)
-        {
-            case ((int)SocketLevel.SOL_SOCKET, SocketOption.SO_REUSEADDR):
-                _options.ReuseAddress = value != 0;
-                return UpdateBinding();
-            case ((int)SocketLevel.SOL_SOCKET, SocketOption.SO_REUSEPORT):
-                _options.ReusePort = value != 0;
-                return UpdateBinding();
-            case ((int)SocketLevel.IPPROTO_IPV6, (SocketOption)IPV6_V6ONLY) when Family == AddressFamily.AF_INET6:
-                // Too late once there is a local end.
-                if (_binding.IsBound || _stage != Stage.Idle)
+            case TcpOptionNumber.TCP_CONGESTION:
+                return SetCongestion(value);
+            case TcpOptionNumber.TCP_ULP:
+                return value.IsEmpty ? Errno.EINVAL : Errno.ENOENT;
+            case TcpOptionNumber.TCP_FASTOPEN_KEY:
+                if (value.Length is not (FastOpenKeyBytes or 2 * FastOpenKeyBytes))
                 {
                     return Errno.EINVAL;
                 }
 
-                _options.Ipv6Only = value != 0;
+                (_options ??= new TcpOptionValues()).FastOpenKey = value.ToArray();
                 return Errno.None;
+            default:
+                return value.Length < sizeof(int) ? Errno.EINVAL : SetNumber((TcpOptionNumber)option, MemoryMarshal.Read<int>(value));
+        }
+    }
+
+    protected override void OnGenericChanged(SocketOption option)
+    {
+        switch (option)
+        {
+            case SocketOption.SO_REUSEADDR or SocketOption.SO_REUSEPORT or SocketOption.SO_BINDTODEVICE or SocketOption.SO_BINDTOIFINDEX:
+                UpdateBinding();
+                break;
+            case SocketOption.SO_SNDBUF or SocketOption.SO_SNDBUFFORCE or SocketOption.SO_RCVBUF or SocketOption.SO_RCVBUFFORCE
+                or SocketOption.SO_BUF_LOCK:
+                UpdateBuffers();
+                break;
+            case SocketOption.SO_KEEPALIVE:
+                Set(TcpOption.SO_KEEPALIVE, Generic.Has(GenericFlags.KeepAlive) ? 1 : 0);
+                break;
+            case SocketOption.SO_OOBINLINE:
+                Set(TcpOption.SO_OOBINLINE, Generic.Has(GenericFlags.OobInline) ? 1 : 0);
+                break;
+            case SocketOption.SO_LINGER:
+                Set(TcpOption.SO_LINGER, Generic.Has(GenericFlags.Linger) ? (int)Math.Min(Generic.LingerSeconds, short.MaxValue) : -1);
+                break;
+        }
+    }
+
+    protected override void OnIpChanged(IpOption option)
+    {
+        if (option is IpOption.IP_TTL or IpOption.IP_TOS)
+        {
+            UpdateHeader();
+        }
+    }
+
+    protected override void OnIpv6Changed(Ipv6Option option)
+    {
+        if (option is Ipv6Option.IPV6_UNICAST_HOPS or Ipv6Option.IPV6_TCLASS)
+        {
+            UpdateHeader();
+        }
+    }
+
+    /// <summary>At most half of the receive buffer.</summary>
+    protected override int BoundReceiveLow(int bytes) =>
+        Math.Min(bytes, (Generic.BufferLocks & 2) != 0 ? ReceiveBuffer / 2 : Tcp.Settings.tcp_rmem.Max / 2);
+
+    private static TcpOption? ToEngine(TcpOptionNumber option) => option switch
+    {
+        TcpOptionNumber.TCP_NODELAY => TcpOption.TCP_NODELAY,
+        TcpOptionNumber.TCP_MAXSEG => TcpOption.TCP_MAXSEG,
+        TcpOptionNumber.TCP_CORK => TcpOption.TCP_CORK,
+        TcpOptionNumber.TCP_KEEPIDLE => TcpOption.TCP_KEEPIDLE,
+        TcpOptionNumber.TCP_KEEPINTVL => TcpOption.TCP_KEEPINTVL,
+        TcpOptionNumber.TCP_KEEPCNT => TcpOption.TCP_KEEPCNT,
+        TcpOptionNumber.TCP_SYNCNT => TcpOption.TCP_SYNCNT,
+        TcpOptionNumber.TCP_LINGER2 => TcpOption.TCP_LINGER2,
+        TcpOptionNumber.TCP_WINDOW_CLAMP => TcpOption.TCP_WINDOW_CLAMP,
+        TcpOptionNumber.TCP_QUICKACK => TcpOption.TCP_QUICKACK,
+        TcpOptionNumber.TCP_USER_TIMEOUT => TcpOption.TCP_USER_TIMEOUT,
+        _ => null,
+    };
+
+    private int? GetNumber(TcpOptionNumber option)
+    {
+        if (ToEngine(option) is { } known)
+        {
+            return Get(known);
+        }
+
+        return option switch
+        {
+            TcpOptionNumber.TCP_DEFER_ACCEPT => RetransmissionsToSeconds(_options?.DeferAccept ?? 0),
+            TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS => _options is { ThinLinearTimeouts: true } ? 1 : 0,
+            TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_REPAIR or TcpOptionNumber.TCP_IS_MPTCP => 0,
+            TcpOptionNumber.TCP_FASTOPEN => _options?.FastOpenQueue ?? 0,
+            TcpOptionNumber.TCP_TIMESTAMP => (int)(uint)(Stack.Engine.Now.Nanoseconds / 1_000_000),
+            TcpOptionNumber.TCP_NOTSENT_LOWAT => (int)(_options?.NotSentLow ?? 0),
+            TcpOptionNumber.TCP_SAVE_SYN => _options?.SaveSyn ?? 0,
+            TcpOptionNumber.TCP_FASTOPEN_CONNECT => _options is { FastOpenConnect: true } ? 1 : 0,
+            TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE => _options is { FastOpenNoCookie: true } ? 1 : 0,
+            TcpOptionNumber.TCP_INQ => _options is { TellsQueueLength: true } ? 1 : 0,
+            TcpOptionNumber.TCP_RTO_MAX_MS => _options is { RtoMaxMillis: > 0 } ? _options.RtoMaxMillis : RtoMaxSeconds * 1000,
+            _ => null,
+        };
+    }
+
+    private Errno SetNumber(TcpOptionNumber option, int number)
+    {
+        if (ToEngine(option) is { } known)
+        {
+            bool liftsClamp = option == TcpOptionNumber.TCP_WINDOW_CLAMP && number == 0;
+            return liftsClamp && _stage != Stage.Idle ? Errno.EINVAL : Set(known, number);
+        }
+
+        TcpOptionValues options = _options ??= new TcpOptionValues();
+        bool isBool = number is 0 or 1;
+        switch (option)
+        {
+            case TcpOptionNumber.TCP_DEFER_ACCEPT:
+                options.DeferAccept = SecondsToRetransmissions(number);
+                return Errno.None;
+            case TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS when isBool:
+                options.ThinLinearTimeouts = number != 0;
+                return Errno.None;
+            case TcpOptionNumber.TCP_THIN_DUPACK when isBool:
+                return Errno.None;
+            case TcpOptionNumber.TCP_REPAIR or TcpOptionNumber.TCP_TIMESTAMP:
+                return Errno.EPERM;
+            case TcpOptionNumber.TCP_FASTOPEN when number >= 0 && !HasConnection:
+                options.FastOpenQueue = Math.Min(number, Tcp.Settings.somaxconn);
+                return Errno.None;
+            case TcpOptionNumber.TCP_NOTSENT_LOWAT:
+                options.NotSentLow = (uint)number;
+                return Errno.None;
+            case TcpOptionNumber.TCP_SAVE_SYN when number is >= 0 and <= 2:
+                options.SaveSyn = (byte)number;
+                return Errno.None;
+            case TcpOptionNumber.TCP_FASTOPEN_CONNECT when isBool && _stage == Stage.Idle:
+                options.FastOpenConnect = number != 0;
+                return Errno.None;
+            case TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE when isBool && !HasConnection:
+                options.FastOpenNoCookie = number != 0;
+                return Errno.None;
+            case TcpOptionNumber.TCP_INQ when isBool:
+                options.TellsQueueLength = number != 0;
+                return Errno.None;
+            case TcpOptionNumber.TCP_RTO_MAX_MS when number is >= 1000 and <= RtoMaxSeconds * 1000:
+                options.RtoMaxMillis = number;
+                return Errno.None;
+            case TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS or TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_FASTOPEN
+                or TcpOptionNumber.TCP_SAVE_SYN or TcpOptionNumber.TCP_FASTOPEN_CONNECT or TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE
+                or TcpOptionNumber.TCP_INQ or TcpOptionNumber.TCP_RTO_MAX_MS:
+                return Errno.EINVAL;
             default:
                 return Errno.ENOPROTOOPT;
         }
     }
 
-    private static bool TryTranslate(int level, int option, out TcpOption known)
+    private Errno SetCongestion(ReadOnlySpan<byte> value)
     {
-        TcpOption? found = (level, option) switch
+        if (value.IsEmpty)
         {
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_KEEPALIVE) => TcpOption.SO_KEEPALIVE,
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_SNDBUF) => TcpOption.SO_SNDBUF,
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_RCVBUF) => TcpOption.SO_RCVBUF,
-            ((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_OOBINLINE) => TcpOption.SO_OOBINLINE,
-            ((int)SocketLevel.IPPROTO_TCP, 1) => TcpOption.TCP_NODELAY,
-            ((int)SocketLevel.IPPROTO_TCP, 2) => TcpOption.TCP_MAXSEG,
-            ((int)SocketLevel.IPPROTO_TCP, 3) => TcpOption.TCP_CORK,
-            ((int)SocketLevel.IPPROTO_TCP, 4) => TcpOption.TCP_KEEPIDLE,
-            ((int)SocketLevel.IPPROTO_TCP, 5) => TcpOption.TCP_KEEPINTVL,
-            ((int)SocketLevel.IPPROTO_TCP, 6) => TcpOption.TCP_KEEPCNT,
-            ((int)SocketLevel.IPPROTO_TCP, 7) => TcpOption.TCP_SYNCNT,
-            ((int)SocketLevel.IPPROTO_TCP, 8) => TcpOption.TCP_LINGER2,
-            ((int)SocketLevel.IPPROTO_TCP, 10) => TcpOption.TCP_WINDOW_CLAMP,
-            ((int)SocketLevel.IPPROTO_TCP, 12) => TcpOption.TCP_QUICKACK,
-            ((int)SocketLevel.IPPROTO_TCP, 18) => TcpOption.TCP_USER_TIMEOUT,
-            ((int)SocketLevel.IPPROTO_IP, 1) => TcpOption.IP_TOS,
-            ((int)SocketLevel.IPPROTO_IP, 2) => TcpOption.IP_TTL,
-            _ => null,
+            return Errno.EINVAL;
+        }
+
+        value = value[..Math.Min(value.Length, CongestionNameBytes - 1)];
+        int end = value.IndexOf((byte)0);
+        return Encoding.ASCII.GetString(end < 0 ? value : value[..end]) switch
+        {
+            "cubic" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Cubic),
+            "reno" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Reno),
+            _ => Errno.ENOENT,
         };
-        known = found ?? default;
-        return found != null;
+    }
+
+    /// <summary>How many times a SYN-ACK is repeated in a time (secs_to_retrans).</summary>
+    private static byte SecondsToRetransmissions(int seconds)
+    {
+        if (seconds <= 0)
+        {
+            return 0;
+        }
+
+        int count = 1;
+        int timeout = InitialTimeoutSeconds;
+        for (int period = timeout; seconds > period && count < byte.MaxValue; period += timeout)
+        {
+            count++;
+            timeout = Math.Min(timeout * 2, RtoMaxSeconds);
+        }
+
+        return (byte)count;
+    }
+
+    /// <summary>And back.</summary>
+    private static int RetransmissionsToSeconds(int count)
+    {
+        int timeout = InitialTimeoutSeconds;
+        int period = count > 0 ? timeout : 0;
+        for (; count > 1; count--)
+        {
+            timeout = Math.Min(timeout * 2, RtoMaxSeconds);
+            period += timeout;
+        }
+
+        return period;
     }
 
     private int Get(TcpOption option)
@@ -218,26 +303,65 @@ internal sealed partial class InetStreamSocket
         Errno error = HasConnection ? Tcp.SetOption(_handle, option, value) : TcpLayer.CheckOption(option, value);
         if (error == Errno.None && !HasConnection)
         {
-            _options ??= new Options();
+            _options ??= new TcpOptionValues();
             _options.Set(option, value);
         }
 
         return error;
     }
 
-    private void ApplyOptions() => _options?.ApplyTo(Tcp, _handle);
+    /// <summary>An accepted socket has all that its listener has.</summary>
+    private void InheritOptions(InetStreamSocket listener)
+    {
+        Generic = listener.Generic;
+        Generic.Cookie = 0;
+        Inet = listener.Inet;
+        _options = listener._options?.Copy();
+        ApplyOptions();
+    }
 
-    private Errno UpdateBinding()
+    private void ApplyOptions()
+    {
+        _options?.ApplyTo(Tcp, _handle);
+        UpdateBuffers();
+        UpdateHeader();
+    }
+
+    /// <summary>TTL and type of service, which IPv6 has under names of its own.</summary>
+    private void UpdateHeader()
+    {
+        if (HasConnection)
+        {
+            Tcp.GetEndpoints(_handle, out _, out Endpoint remote);
+            Tcp.SetOption(_handle, TcpOption.IP_TTL, remote.Address.IsIpv4 ? Inet.Ttl : Inet.HopLimit);
+            Tcp.SetOption(_handle, TcpOption.IP_TOS, remote.Address.IsIpv4 ? Inet.Tos : Inet.TrafficClass);
+        }
+    }
+
+    private void UpdateBuffers()
+    {
+        if (HasConnection)
+        {
+            Tcp.SetBuffers(_handle, ChosenSendBuffer == 0 ? 0 : Generic.SendBuffer, ChosenReceiveBuffer == 0 ? 0 : Generic.ReceiveBuffer);
+        }
+        else if (_stage == Stage.Listening)
+        {
+            Tcp.UpdateListener(_listener, ChosenSendBuffer, ChosenReceiveBuffer, Generic.InterfaceIndex);
+        }
+    }
+
+    private void UpdateBinding()
     {
         if (_binding.IsBound)
         {
-            Tcp.Update(_binding, _bound, _options!.ReuseAddress, _options.ReusePort, _options.InterfaceIndex);
+            bool sharesAddress = Generic.Has(GenericFlags.ReuseAddress);
+            Tcp.Update(_binding, _bound, sharesAddress, Generic.Has(GenericFlags.ReusePort), Generic.InterfaceIndex);
         }
 
-        return Errno.None;
+        UpdateBuffers();
     }
 
-    private Errno TakeError()
+    protected override Errno TakeError()
     {
         if (HasConnection)
         {
@@ -260,26 +384,14 @@ internal sealed partial class InetStreamSocket
         return info;
     }
 
-    private Errno GetDevice(Span<byte> value, out int length)
+    private Endpoint GetLocal()
     {
-        length = 0;
-        int index = _options?.InterfaceIndex ?? 0;
-        Net.NetworkInterface? device = index == 0 ? null : Stack.Interfaces.FirstOrDefault(i => i.Index == index);
-        return device == null ? Errno.None : Return(Encoding.ASCII.GetBytes(device.Name + "\0"), value, out length);
-    }
-
-    private Errno SetDevice(ReadOnlySpan<byte> value)
-    {
-        int end = value.IndexOf((byte)0);
-        string name = Encoding.ASCII.GetString(end < 0 ? value : value[..end]);
-        Net.NetworkInterface? device = Stack.Interfaces.FirstOrDefault(i => i.Name == name);
-        if (name.Length > 0 && device == null)
+        Endpoint local = new(_bound, _binding.Port);
+        if (HasConnection)
         {
-            return Errno.ENODEV;
+            Tcp.GetEndpoints(_handle, out local, out _);
         }
 
-        _options ??= new Options();
-        _options.InterfaceIndex = device?.Index ?? 0;
-        return UpdateBinding();
+        return local;
     }
 }

@@ -7,7 +7,7 @@ namespace Portico.Kernel;
 /// A TCP socket (tcp(7)): first nothing but options and perhaps a local end, then either a listener or one end of a connection of the
 /// engine.
 /// </summary>
-internal sealed partial class InetStreamSocket : SocketFile
+internal sealed partial class InetStreamSocket : InetSocketFile
 {
     private enum Stage : byte
     {
@@ -36,8 +36,12 @@ internal sealed partial class InetStreamSocket : SocketFile
     private InetStreamSocket? _next;
 
     public InetStreamSocket(StackDriver driver, NetworkStack stack, AddressFamily family)
-        : base(driver, stack, family, SocketType.SOCK_STREAM, (int)SocketLevel.IPPROTO_TCP) =>
+        : base(driver, stack, family, SocketType.SOCK_STREAM, (int)SocketLevel.IPPROTO_TCP)
+    {
         _bound = family == AddressFamily.AF_INET ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6;
+        Generic.SendBuffer = stack.Tcp.Settings.tcp_wmem.Default;
+        Generic.ReceiveBuffer = stack.Tcp.Settings.tcp_rmem.Default;
+    }
 
     internal override bool WritesAll => true;
 
@@ -62,13 +66,13 @@ internal sealed partial class InetStreamSocket : SocketFile
 
     public override Errno Bind(Process process, ReadOnlySpan<byte> address)
     {
-        Errno error = InetAddress.ForBind(Family, _options?.Ipv6Only ?? false, address, out Endpoint local);
+        Errno error = InetAddress.ForBind(Family, IsIpv6Only, address, out Endpoint local);
         if (error != Errno.None)
         {
             return error;
         }
 
-        bool isIpv6 = Family == AddressFamily.AF_INET6;
+        bool isIpv6 = IsIpv6;
         if (isIpv6 && local.Address is { IsIpv4: false, IsMulticast: true })
         {
             return Errno.EINVAL;
@@ -97,7 +101,7 @@ internal sealed partial class InetStreamSocket : SocketFile
         if (error == Errno.None && isIpv6 && local.Address is { IsIpv4: false, IsUnspecified: false })
         {
             // As in Linux: an address of IPv6 makes the socket one of IPv6 only.
-            (_options ??= new Options()).Ipv6Only = true;
+            IsIpv6Only = true;
         }
 
         return error;
@@ -124,7 +128,7 @@ internal sealed partial class InetStreamSocket : SocketFile
                 return Errno.EISCONN;
         }
 
-        Errno error = InetAddress.ForPeer(Family, _options?.Ipv6Only ?? false, address, out Endpoint remote);
+        Errno error = InetAddress.ForPeer(Family, IsIpv6Only, address, out Endpoint remote);
         if (error == Errno.None)
         {
             error = Open(remote);
@@ -174,12 +178,12 @@ internal sealed partial class InetStreamSocket : SocketFile
             Local = new Endpoint(_bound, _binding.Port),
             Binding = _binding,
             Backlog = backlog,
-            Ipv6Only = _options?.Ipv6Only ?? false,
-            ReuseAddress = _options?.ReuseAddress ?? false,
-            ReusePort = _options?.ReusePort ?? false,
-            InterfaceIndex = _options?.InterfaceIndex ?? 0,
-            SendBufferBytes = _options?.SendBufferBytes ?? 0,
-            ReceiveBufferBytes = _options?.ReceiveBufferBytes ?? 0,
+            Ipv6Only = IsIpv6Only,
+            ReuseAddress = Generic.Has(GenericFlags.ReuseAddress),
+            ReusePort = Generic.Has(GenericFlags.ReusePort),
+            InterfaceIndex = Generic.InterfaceIndex,
+            SendBufferBytes = ChosenSendBuffer,
+            ReceiveBufferBytes = ChosenReceiveBuffer,
         };
         error = Tcp.Listen(request, this, out _listener);
         _stage = error == Errno.None ? Stage.Listening : Stage.Idle;
@@ -206,19 +210,18 @@ internal sealed partial class InetStreamSocket : SocketFile
         _next = null;
         owner._handle = handle;
         owner._stage = Stage.Connected;
-        owner._options = _options?.Inherit();
-        owner.ApplyOptions();
+        owner.InheritOptions(this);
         accepted = owner;
         return Errno.None;
     }
 
     public override Errno GetName(bool ofPeer, Span<byte> address, out int length)
     {
-        Endpoint local = new(_bound, _binding.Port);
+        Endpoint local = GetLocal();
         Endpoint remote = default;
         if (HasConnection)
         {
-            Tcp.GetEndpoints(_handle, out local, out remote);
+            Tcp.GetEndpoints(_handle, out _, out remote);
         }
 
         length = 0;
@@ -408,10 +411,10 @@ internal sealed partial class InetStreamSocket : SocketFile
         TcpBindRequest request = new()
         {
             Local = local,
-            ReuseAddress = _options?.ReuseAddress ?? false,
-            ReusePort = _options?.ReusePort ?? false,
-            Ipv6Only = _options?.Ipv6Only ?? false,
-            InterfaceIndex = _options?.InterfaceIndex ?? 0,
+            ReuseAddress = Generic.Has(GenericFlags.ReuseAddress),
+            ReusePort = Generic.Has(GenericFlags.ReusePort),
+            Ipv6Only = IsIpv6Only,
+            InterfaceIndex = Generic.InterfaceIndex,
         };
         Errno error = Tcp.Bind(request, out _binding);
         if (error == Errno.None)
@@ -429,9 +432,9 @@ internal sealed partial class InetStreamSocket : SocketFile
             Local = new Endpoint(_bound.IsUnspecified ? default : _bound, _binding.Port),
             Remote = remote,
             Binding = _binding,
-            InterfaceIndex = _options?.InterfaceIndex ?? 0,
-            SendBufferBytes = _options?.SendBufferBytes ?? 0,
-            ReceiveBufferBytes = _options?.ReceiveBufferBytes ?? 0,
+            InterfaceIndex = Generic.InterfaceIndex,
+            SendBufferBytes = ChosenSendBuffer,
+            ReceiveBufferBytes = ChosenReceiveBuffer,
         };
         Errno error = Tcp.Open(request, this, out _handle);
         if (error == Errno.None)

@@ -5,8 +5,8 @@ namespace Portico.Kernel;
 /// <summary>struct tcp_info, as far as Linux 6.18 has it; what this TCP does not measure is 0.</summary>
 internal static class TcpInfoStructure
 {
-    /// <summary>Up to and with tcpi_total_rto_time.</summary>
-    public const int Bytes = 248;
+    /// <summary>Up to and with the counters of accurate ECN.</summary>
+    public const int Bytes = 280;
 
     private const byte TCPI_OPT_TIMESTAMPS = 1;
     private const byte TCPI_OPT_SACK = 2;

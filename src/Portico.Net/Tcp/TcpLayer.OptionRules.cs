@@ -42,7 +42,7 @@ public sealed unsafe partial class TcpLayer
     {
         TcpOption.SO_SNDBUF => SendBufferBytes(value),
         TcpOption.SO_RCVBUF => ReceiveBufferBytes(value),
-        TcpOption.TCP_LINGER2 => value < 0 ? -1 : Math.Min(value, 120),
+        TcpOption.TCP_LINGER2 => value < 0 ? -1 : value == 0 ? Settings.tcp_fin_timeout : Math.Min(value, 120),
         TcpOption.IP_TOS => value & ~3 & 0xFF,
         TcpOption.IP_TTL when value == -1 => _stack.Ip.Options.ip_default_ttl,
         TcpOption.TCP_NODELAY or TcpOption.TCP_CORK or TcpOption.SO_KEEPALIVE or TcpOption.SO_OOBINLINE or TcpOption.TCP_QUICKACK =>
@@ -57,4 +57,31 @@ public sealed unsafe partial class TcpLayer
 
     /// <summary>The same of SO_RCVBUF.</summary>
     private int ReceiveBufferBytes(int bytes) => Math.Max((int)Math.Min((uint)bytes, (uint)Settings.rmem_max) * 2, 2304);
+
+    /// <summary>Buffers in bytes of memory, as they read; 0 leaves a buffer to choose its own size from now on.</summary>
+    public void SetBuffers(TcpHandle handle, int sendBytes, int receiveBytes)
+    {
+        Tcb* c = Find(handle);
+        if (c == null)
+        {
+            return;
+        }
+
+        c->SndBuf = sendBytes != 0 ? sendBytes : c->SndBuf;
+        c->RcvBuf = receiveBytes != 0 ? receiveBytes : c->RcvBuf;
+        SetFlag(c, TcbFlags.SendBufferLocked, sendBytes != 0);
+        SetFlag(c, TcbFlags.ReceiveBufferLocked, receiveBytes != 0);
+    }
+
+    /// <summary>What connections that are accepted from now on get: buffers as setsockopt takes them, and the only interface.</summary>
+    public void UpdateListener(TcpListenerHandle handle, int sendBytes, int receiveBytes, int interfaceIndex)
+    {
+        Listener? listener = Find(handle);
+        if (listener != null)
+        {
+            listener.Request.SendBufferBytes = sendBytes;
+            listener.Request.ReceiveBufferBytes = receiveBytes;
+            listener.Request.InterfaceIndex = interfaceIndex;
+        }
+    }
 }

@@ -73,7 +73,7 @@ public sealed unsafe partial class TcpLayer
                 c->UserTimeoutMillis = (uint)value;
                 return Errno.None;
             case TcpOption.TCP_WINDOW_CLAMP:
-                if (value <= 0)
+                if (value == 0)
                 {
                     return Errno.EINVAL;
                 }

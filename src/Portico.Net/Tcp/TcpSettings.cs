@@ -23,10 +23,10 @@ public sealed class TcpSettings
     public int ShortPathReceiveBufferMax { get; set; } = int.MaxValue;
 
     /// <summary>Largest SO_RCVBUF, in bytes (net.core.rmem_max).</summary>
-    public int rmem_max { get; set; } = 212992;
+    public int rmem_max { get; set; } = 4_194_304;
 
     /// <summary>Largest SO_SNDBUF, in bytes (net.core.wmem_max).</summary>
-    public int wmem_max { get; set; } = 212992;
+    public int wmem_max { get; set; } = 4_194_304;
 
     /// <summary>RFC 7323 timestamps.</summary>
     public bool tcp_timestamps { get; set; } = true;

@@ -154,7 +154,13 @@ public sealed partial class UdpLayer
     private static int OutgoingInterface(UdpSocket socket, in IpAddress destination, int wanted)
     {
         int index = wanted != 0 ? wanted : socket.InterfaceIndex;
-        return index != 0 || !destination.IsMulticast ? index : socket.OptionsFor(destination).MulticastInterface;
+        if (index != 0)
+        {
+            return index;
+        }
+
+        ref UdpFamilyOptions family = ref socket.OptionsFor(destination);
+        return destination.IsMulticast ? family.MulticastInterface : family.UnicastInterface;
     }
 
     /// <summary>The source that the socket insists on, in the destination's family; unspecified where the route decides.</summary>

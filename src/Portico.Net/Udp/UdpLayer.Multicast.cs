@@ -136,6 +136,28 @@ public sealed partial class UdpLayer
         return Errno.None;
     }
 
+    /// <summary>
+    /// Reads the filter of a joined group (IP_MSFILTER): how many sources it has, of which <paramref name="sources"/> gets what fits.
+    /// Errors: EBADF, EINVAL for what is no group, ENODEV, EADDRNOTAVAIL where the socket is no member.
+    /// </summary>
+    public Errno GetSourceFilter(
+        UdpHandle handle, in IpAddress group, int interfaceIndex, out MulticastFilterMode mode, Span<IpAddress> sources, out int count)
+    {
+        mode = default;
+        count = 0;
+        Errno error = FindMembership(handle, group, interfaceIndex, out UdpSocket? socket, out _, out int place);
+        if (error != Errno.None || place < 0)
+        {
+            return error == Errno.None ? Errno.EADDRNOTAVAIL : error;
+        }
+
+        UdpMembership membership = socket!.Memberships[place];
+        mode = membership.Mode;
+        count = membership.Sources.Length;
+        membership.Sources.AsSpan(0, Math.Min(count, sources.Length)).CopyTo(sources);
+        return Errno.None;
+    }
+
     private int SourceCountMax(in IpAddress group) => group.IsIpv4 ? Options.igmp_max_msf : Options.mld_max_msf;
 
     private Errno FindMembership(

@@ -80,6 +80,29 @@ public sealed partial class UdpLayer
         return Errno.None;
     }
 
+    /// <summary>SO_SNDBUF and SO_RCVBUF in bytes of memory, as they read.</summary>
+    public void SetBuffers(UdpHandle handle, int sendBytes, int receiveBytes)
+    {
+        if (TryGet(handle, out UdpSocket? socket))
+        {
+            socket.SendMemoryMax = sendBytes;
+            socket.ReceiveMemoryMax = receiveBytes;
+        }
+    }
+
+    /// <summary>IP_UNICAST_IF and IPV6_UNICAST_IF: where to send what goes to no group; 0 to leave it to the routes.</summary>
+    public void SetUnicastInterface(UdpHandle handle, bool isIpv6, int index)
+    {
+        if (TryGet(handle, out UdpSocket? socket))
+        {
+            ref UdpFamilyOptions family = ref isIpv6 ? ref socket.Ipv6 : ref socket.Ipv4;
+            family.UnicastInterface = index;
+        }
+    }
+
+    /// <summary>Datagrams that were dropped because the socket's memory was used up (SO_RXQ_OVFL).</summary>
+    public long GetDrops(UdpHandle handle) => TryGet(handle, out UdpSocket? socket) ? socket.Drops : 0;
+
     private Errno SetSocketOption(UdpSocket socket, UdpOption option, int value)
     {
         ref UdpFamilyOptions family = ref socket.Ipv4;

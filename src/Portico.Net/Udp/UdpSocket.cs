@@ -35,6 +35,7 @@ internal struct UdpFamilyOptions
     public bool ReceiveErrors;
     public byte MtuDiscover;
     public int MulticastInterface;
+    public int UnicastInterface;
 
     public static UdpFamilyOptions Defaults => new()
     {

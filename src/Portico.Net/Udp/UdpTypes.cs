@@ -186,13 +186,13 @@ public sealed class UdpOptions
     public int rmem_default { get; set; } = 212_992;
 
     /// <summary>net.core.rmem_max: the most that SO_RCVBUF takes (which is then doubled).</summary>
-    public int rmem_max { get; set; } = 212_992;
+    public int rmem_max { get; set; } = 4_194_304;
 
     /// <summary>net.core.wmem_default.</summary>
     public int wmem_default { get; set; } = 212_992;
 
     /// <summary>net.core.wmem_max.</summary>
-    public int wmem_max { get; set; } = 212_992;
+    public int wmem_max { get; set; } = 4_194_304;
 
     /// <summary>net.ipv4.udp_mem, its third number, in bytes: memory of all unread datagrams of the stack.</summary>
     public long udp_mem { get; set; } = 512L << 20;

@@ -119,13 +119,14 @@ internal sealed unsafe partial class Kit
         }
     }
 
-    public long GetOption(long fd, int level, int option, int room = sizeof(int))
+    public long GetOption(long fd, int level, int option, int room = sizeof(int), bool withValue = true)
     {
         byte* value = stackalloc byte[Math.Max(1, room)];
         new Span<byte>(value, Math.Max(1, room)).Clear();
         int length = room;
         long result = Raw(getsockopt, fd, level, option, (long)value, (long)(&length));
-        Write($"getsockopt {level} {option} {room} -> {length}", result, result < 0 ? default : new ReadOnlySpan<byte>(value, Math.Clamp(length, 0, room)));
+        Span<byte> shown = result < 0 || !withValue ? default : new Span<byte>(value, Math.Clamp(length, 0, room));
+        Write($"getsockopt {level} {option} {room} -> {length}", result, shown);
         return result;
     }
 

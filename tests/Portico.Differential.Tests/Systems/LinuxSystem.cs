@@ -97,6 +97,7 @@ internal sealed unsafe partial class LinuxSystem : ISystem
             throw new InvalidOperationException($"unshare: errno {Marshal.GetLastPInvokeError()}; the tests need root");
         }
 
+        SetUpNetwork();
         ProtectTheMachine();
         BringLoopbackUp();
         ulong header = 0x2008_0522;
@@ -108,6 +109,12 @@ internal sealed unsafe partial class LinuxSystem : ISystem
         }
 
         Reset();
+    }
+
+    /// <summary>The settings of the new network namespace that machines have otherwise than Portico, as Portico has them.</summary>
+    private static void SetUpNetwork()
+    {
+        File.WriteAllText("/proc/sys/net/ipv4/tcp_rmem", "4096 131072 6291456");
     }
 
     private void BringLoopbackUp()

@@ -118,7 +118,7 @@ public sealed class UdpErrorTests : UdpFixture
         }
 
         Udp.GetOption(ipv4, UdpOption.SO_RCVBUF, out int bytes);
-        Assert.Equal(2 * 212_992, bytes);
+        Assert.Equal(2 * 4_194_304, bytes);
         Assert.Equal(Errno.None, Udp.SetOption(ipv6, UdpOption.IPV6_UNICAST_HOPS, 0));
         Assert.Equal(Errno.EINVAL, Udp.SetOption(ipv6, UdpOption.IPV6_UNICAST_HOPS, 256));
         Assert.Equal(Errno.None, Udp.SetOption(ipv6, UdpOption.IPV6_V6ONLY, 1));

@@ -134,10 +134,9 @@ internal sealed partial class UnixSocket
             _address = listener._address,
             _ownCredentials = listener._ownCredentials,
             _peerCredentials = own,
-            _passesCredentials = listener._passesCredentials,
-            _passesRights = listener._passesRights,
             Listener = listener,
         };
+        accepted.Generic.Flags = (accepted.Generic.Flags & ~Inherited) | (listener.Generic.Flags & Inherited);
         _peer = accepted;
         _stage = Stage.Connected;
         _ownCredentials = own;
@@ -210,7 +209,7 @@ internal sealed partial class UnixSocket
     {
         found = null;
         Errno error = UnixAddress.Validate(address);
-        error = error == Errno.None && _passesCredentials ? BindAutomatically() : error;
+        error = error == Errno.None && PassesCredentials ? BindAutomatically() : error;
         return error == Errno.None ? Find(address, out found) : error;
     }
 

@@ -19,12 +19,12 @@ internal sealed partial class UnixSocket
         // A connection has only one other end, and its address is passed over.
         bool hasAddress = !message.Address.IsEmpty && SocketKind == SocketType.SOCK_DGRAM;
         Errno error = hasAddress ? UnixAddress.Validate(message.Address) : Errno.None;
-        if (error == Errno.None && _passesCredentials)
+        if (error == Errno.None && PassesCredentials)
         {
             error = BindAutomatically();
         }
 
-        if (error == Errno.None && source.Remaining > _sendMemoryMax - DatagramOverhead)
+        if (error == Errno.None && source.Remaining > Generic.SendBuffer - DatagramOverhead)
         {
             error = Errno.EMSGSIZE;
         }
@@ -76,7 +76,7 @@ internal sealed partial class UnixSocket
             return Errno.EPIPE;
         }
 
-        if (message.Unix.Rights != null && !other._passesRights)
+        if (message.Unix.Rights != null && !other.PassesRights)
         {
             return Errno.EPERM;
         }
@@ -153,9 +153,9 @@ internal sealed partial class UnixSocket
     {
         skip = 0;
         UnixMessage? at = _queue.First;
-        if (_peekOffset >= 0)
+        if (Generic.PeekOffset >= 0)
         {
-            int offset = _peekOffset;
+            int offset = Generic.PeekOffset;
             while (at != null && offset >= at.Remaining && (offset > 0 || at.IsPeeked))
             {
                 offset -= at.Remaining;

@@ -166,7 +166,7 @@ internal sealed partial class UnixSocket
         UnixMessage sent = _all.TakeMessage();
         sent.Fill(this, ref source, length, trueSize);
         _charged += trueSize;
-        bool isAsked = _passesCredentials || receiver._passesCredentials || receiver._description == null;
+        bool isAsked = PassesCredentials || receiver.PassesCredentials || receiver._description == null;
         sent.Credentials = message.Unix.Credentials.IsNone && isAsked ? UnixCredentials.Of(_all.Caller) : message.Unix.Credentials;
         if (message.Unix.Rights is { } rights)
         {
@@ -219,7 +219,7 @@ internal sealed partial class UnixSocket
     private void DeliverControl(ref SocketMessage message, bool peeks)
     {
         const int Level = (int)SocketLevel.SOL_SOCKET;
-        if (_passesCredentials)
+        if (PassesCredentials)
         {
             UnixCredentials shown = message.Unix.HasCredentials ? message.Unix.Credentials.Shown : default;
             message.ReceivedControl.Put(Level, (int)ControlMessageType.SCM_CREDENTIALS, MemoryMarshal.AsBytes(new ReadOnlySpan<UnixCredentials>(ref shown)));

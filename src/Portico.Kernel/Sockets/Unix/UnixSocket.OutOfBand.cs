@@ -9,8 +9,6 @@ internal sealed partial class UnixSocket
     /// <summary>The message of the byte that is out of band; it is also in the queue.</summary>
     private UnixMessage? _outOfBand;
 
-    private bool _readsInline;
-
     /// <summary>The message to read from instead of this one; null where the read is to stop, or nothing is left.</summary>
     private UnixMessage? PassOutOfBand(UnixMessage at, bool peeks, bool hasCopied)
     {
@@ -48,11 +46,11 @@ internal sealed partial class UnixSocket
 
         if (peeks)
         {
-            return _readsInline ? at : at.Next;
+            return ReadsInline ? at : at.Next;
         }
 
         _outOfBand = null;
-        if (_readsInline)
+        if (ReadsInline)
         {
             return at;
         }
@@ -64,7 +62,7 @@ internal sealed partial class UnixSocket
     private Errno ReceiveOutOfBand(ref IoCursor destination, ref SocketMessage message, out long count)
     {
         count = 0;
-        if (_readsInline || _outOfBand is not { } urgent)
+        if (ReadsInline || _outOfBand is not { } urgent)
         {
             return Errno.EINVAL;
         }

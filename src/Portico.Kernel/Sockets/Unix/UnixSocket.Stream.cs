@@ -41,7 +41,7 @@ internal sealed partial class UnixSocket
         Errno error = Errno.None;
         while (count < inBand && error == Errno.None)
         {
-            int piece = (int)Math.Min(inBand - count, Math.Min((_sendMemoryMax / 2) - PieceOverhead, UnixTrueSize.StreamPieceMax));
+            int piece = (int)Math.Min(inBand - count, Math.Min((Generic.SendBuffer / 2) - PieceOverhead, UnixTrueSize.StreamPieceMax));
             error = SendPiece(peer, ref source, ref message, piece, UnixTrueSize.OfStream(piece), out _);
             count += error == Errno.None ? piece : 0;
         }
@@ -75,7 +75,7 @@ internal sealed partial class UnixSocket
             return Errno.EPIPE;
         }
 
-        if (message.Unix.Rights != null && !peer._passesRights)
+        if (message.Unix.Rights != null && !peer.PassesRights)
         {
             return Errno.EPERM;
         }
@@ -99,9 +99,9 @@ internal sealed partial class UnixSocket
 
         bool peeks = (message.Flags & MessageFlags.MSG_PEEK) != 0;
         bool waits = MayWait && (message.Flags & MessageFlags.MSG_DONTWAIT) == 0;
-        long target = (message.Flags & MessageFlags.MSG_WAITALL) != 0 ? destination.Total : Math.Min(_receiveLow, destination.Total);
+        long target = (message.Flags & MessageFlags.MSG_WAITALL) != 0 ? destination.Total : Math.Min(Generic.ReceiveLow, destination.Total);
         target = Math.Max(1, target);
-        long skip = peeks ? Math.Max(0, _peekOffset) : 0;
+        long skip = peeks ? Math.Max(0, Generic.PeekOffset) : 0;
         if (peeks && waits && target > 1 && UnreadBytes() - skip < target && (_shutdown & ShutForReading) == 0 && _error == Errno.None)
         {
             // A peek begins from the front at each try.
@@ -240,7 +240,7 @@ internal sealed partial class UnixSocket
     /// <summary>Never glues messages of different writers, where the reader wants to know who they are.</summary>
     private bool IsOfTheSameWriter(UnixMessage at, ref SocketMessage message)
     {
-        if (!_passesCredentials)
+        if (!PassesCredentials)
         {
             return true;
         }

@@ -48,8 +48,6 @@ internal sealed partial class UnixSocket : SocketFile
     {
         _all = all;
         _backlog = all.Kernel.Settings.max_dgram_qlen;
-        _sendMemoryMax = stack.Udp.Options.wmem_default;
-        _receiveMemoryMax = stack.Udp.Options.rmem_default;
         all.Kernel.Counters[KernelCounter.UnixSockets]++;
     }
 
@@ -61,10 +59,10 @@ internal sealed partial class UnixSocket : SocketFile
     private bool IsConnectionBased => SocketKind != SocketType.SOCK_DGRAM;
 
     /// <summary>Linux counts from 1.</summary>
-    private bool HasRoomToSend => _charged + 1 < _sendMemoryMax;
+    private bool HasRoomToSend => _charged + 1 < Generic.SendBuffer;
 
     /// <summary>Three quarters have to be free before a writer is woken.</summary>
-    private bool IsWritable => _stage != Stage.Listening && (long)(_charged + 1) * 4 <= _sendMemoryMax;
+    private bool IsWritable => _stage != Stage.Listening && (long)(_charged + 1) * 4 <= Generic.SendBuffer;
 
     public override SocketEvents Poll()
     {
@@ -242,7 +240,7 @@ internal sealed partial class UnixSocket : SocketFile
         return address.Length;
     }
 
-    private Errno TakeError()
+    protected override Errno TakeError()
     {
         Errno error = _error;
         _error = Errno.None;

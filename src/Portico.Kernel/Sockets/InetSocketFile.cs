@@ -1,0 +1,113 @@
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+/// <summary>A socket of AF_INET or AF_INET6: what all of them share are the options of IP.</summary>
+internal abstract partial class InetSocketFile(StackDriver driver, NetworkStack stack, AddressFamily family, SocketType type, int protocol)
+    : SocketFile(driver, stack, family, type, protocol)
+{
+    private InetOptions _inet = new(isIpv6: family == AddressFamily.AF_INET6);
+
+    /// <summary>What is kept for the levels IPPROTO_IP and IPPROTO_IPV6.</summary>
+    protected ref InetOptions Inet => ref _inet;
+
+    protected bool IsIpv6 => Family == AddressFamily.AF_INET6;
+
+    protected bool IsIpv6Only
+    {
+        get => _inet.Has(InetFlags.Ipv6Only);
+        set => _inet.Set(InetFlags.Ipv6Only, value);
+    }
+
+    private bool IsStream => SocketKind == SocketType.SOCK_STREAM;
+
+    private bool IsRaw => SocketKind == SocketType.SOCK_RAW;
+
+    /// <summary>The local port, or the protocol of a raw socket; 0 before there is one (inet_num in Linux).</summary>
+    protected abstract int LocalNumber { get; }
+
+    /// <summary>The own address; unspecified before there is one.</summary>
+    protected abstract IpAddress LocalAddress { get; }
+
+    /// <summary>The MTU of the path to the peer, in bytes. Errors: ENOTCONN without one.</summary>
+    protected abstract Errno GetPathMtu(out int mtu);
+
+    /// <summary>Whether the socket has a peer (TCP_ESTABLISHED in Linux, for all protocols).</summary>
+    protected abstract bool IsEstablished { get; }
+
+    protected override Errno GetProtocolOption(int level, int option, Span<byte> value, out int length)
+    {
+        length = 0;
+        return level switch
+        {
+            (int)SocketLevel.IPPROTO_IP when !IsIpv6 || !IsRaw => GetIpOption((IpOption)option, value, out length),
+            (int)SocketLevel.IPPROTO_IPV6 when IsIpv6 => GetIpv6Option((Ipv6Option)option, value, out length),
+            _ => IsIpv6 ? Errno.ENOPROTOOPT : Errno.EOPNOTSUPP,
+        };
+    }
+
+    protected override Errno SetProtocolOption(Process process, int level, int option, ReadOnlySpan<byte> value) => level switch
+    {
+        (int)SocketLevel.IPPROTO_IP when !IsIpv6 || !IsRaw => SetIpOption(process, (IpOption)option, value),
+        (int)SocketLevel.IPPROTO_IPV6 when IsIpv6 => SetIpv6Option(process, (Ipv6Option)option, value),
+        _ => Errno.ENOPROTOOPT,
+    };
+
+    /// <summary>An option of IP has been set: what of it the engine has to know is to be passed on.</summary>
+    protected virtual void OnIpChanged(IpOption option)
+    {
+    }
+
+    /// <summary>The same of IPv6.</summary>
+    protected virtual void OnIpv6Changed(Ipv6Option option)
+    {
+    }
+
+    /// <summary>The interface that an own address is of; null for an address of somebody else.</summary>
+    private Net.NetworkInterface? InterfaceOf(in IpAddress address)
+    {
+        if (!Stack.Ip.IsLocalAddress(address))
+        {
+            return null;
+        }
+
+        foreach (Net.NetworkInterface candidate in Stack.Interfaces)
+        {
+            foreach (InterfaceAddress own in candidate.Addresses)
+            {
+                if (own.Prefix.Address == address)
+                {
+                    return candidate;
+                }
+            }
+        }
+
+        return Stack.Loopback;
+    }
+
+    /// <summary>Joins or leaves a group, or one of its sources. Streams have none (EPROTO).</summary>
+    protected virtual Errno ChangeMembership(MembershipChange change, in IpAddress group, in IpAddress source, int interfaceIndex) => Errno.EPROTO;
+
+    /// <summary>IP_MSFILTER. Streams have no groups.</summary>
+    protected virtual Errno SetSourceFilter(in IpAddress group, int interfaceIndex, MulticastFilterMode mode, ReadOnlySpan<IpAddress> sources) => Errno.EINVAL;
+
+    /// <summary>The same read.</summary>
+    protected virtual Errno GetSourceFilter(
+        in IpAddress group, int interfaceIndex, out MulticastFilterMode mode, Span<IpAddress> sources, out int count)
+    {
+        mode = default;
+        count = 0;
+        return Errno.EADDRNOTAVAIL;
+    }
+}
+
+/// <summary>What a program asks for a group.</summary>
+internal enum MembershipChange
+{
+    Join,
+    Leave,
+    JoinSource,
+    LeaveSource,
+    BlockSource,
+    UnblockSource,
+}

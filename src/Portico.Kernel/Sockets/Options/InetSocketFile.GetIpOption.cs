@@ -1,0 +1,91 @@
+using System.Buffers.Binary;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+// getsockopt(2) of the level IPPROTO_IP (do_ip_getsockopt in Linux).
+internal abstract partial class InetSocketFile
+{
+    private Errno GetIpOption(IpOption option, Span<byte> value, out int length)
+    {
+        length = 0;
+        switch (option)
+        {
+            case IpOption.IP_OPTIONS:
+                // No socket has any.
+                return Errno.None;
+            case IpOption.IP_PKTOPTIONS:
+                return IsStream ? GetPacketOptions(value, out length) : Errno.ENOPROTOOPT;
+            case IpOption.IP_MULTICAST_IF:
+                return Return(BitConverter.GetBytes(_inet.MulticastInterface.Address), value, out length);
+            case IpOption.IP_MSFILTER:
+                return GetSourceFilter(value, out length);
+            case IpOption.IP_MTU:
+                Errno error = GetPathMtu(out int mtu);
+                return error == Errno.None ? ReturnShort(mtu, value, out length) : error;
+            default:
+                return GetIpNumber(option) is int number ? ReturnShort(number, value, out length) : Errno.ENOPROTOOPT;
+        }
+    }
+
+    private int? GetIpNumber(IpOption option)
+    {
+        switch (option)
+        {
+            case IpOption.IP_TOS:
+                return _inet.Tos;
+            case IpOption.IP_TTL:
+                return _inet.Ttl < 0 ? Stack.Ip.Options.ip_default_ttl : _inet.Ttl;
+            case IpOption.IP_ROUTER_ALERT:
+                return 0;
+            case IpOption.IP_MTU_DISCOVER:
+                return _inet.MtuDiscover;
+            case IpOption.IP_MINTTL:
+                return _inet.MinTtl;
+            case IpOption.IP_MULTICAST_TTL:
+                return _inet.MulticastTtl;
+            case IpOption.IP_UNICAST_IF:
+                return BinaryPrimitives.ReverseEndianness(_inet.UnicastInterface);
+            case IpOption.IP_PROTOCOL:
+                return LocalNumber;
+            case IpOption.IP_LOCAL_PORT_RANGE:
+                return _inet.LocalPortRange;
+            default:
+                InetFlags flag = InetOptions.FlagOf(option);
+                return flag == InetFlags.None ? null : _inet.Has(flag) ? 1 : 0;
+        }
+    }
+
+    /// <summary>Where there is no room for an int, a value that fits is one byte.</summary>
+    private static Errno ReturnShort(int number, Span<byte> value, out int length)
+    {
+        bool isByte = value.Length is > 0 and < sizeof(int) && number is >= 0 and <= byte.MaxValue;
+        return isByte ? Return([(byte)number], value, out length) : Return(number, value, out length);
+    }
+
+    /// <summary>IP_PKTOPTIONS: what a stream can say of the packets that it receives, as control messages.</summary>
+    private Errno GetPacketOptions(Span<byte> value, out int length)
+    {
+        ControlWriter control = new(value);
+        if (_inet.Has(InetFlags.PacketInfo))
+        {
+            Span<byte> info = stackalloc byte[IpControl.PacketInfoBytes];
+            IpAddress local = LocalAddress;
+            IpControl.WritePacketInfo(info, _inet.MulticastInterface.Index, local, local);
+            control.Put((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_PKTINFO, info);
+        }
+
+        if (_inet.Has(InetFlags.ReceiveTtl))
+        {
+            control.PutInt((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_TTL, _inet.MulticastTtl);
+        }
+
+        if (_inet.Has(InetFlags.ReceiveTos))
+        {
+            control.PutInt((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_TOS, 0);
+        }
+
+        length = control.Length;
+        return Errno.None;
+    }
+}
