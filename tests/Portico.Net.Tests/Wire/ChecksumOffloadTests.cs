@@ -93,7 +93,7 @@ public unsafe class ChecksumOffloadTests
                 Assert.True(IsRight(packet, ipv4, protocol));
                 IpAddress source = ipv4 ? s_source4 : s_source6, destination = ipv4 ? s_destination4 : s_destination6;
                 Assert.True(ChecksumOffload.Verify(packet, source, destination, protocol));
-                packet.Linear[^1] ^= 0x10;
+                packet.TransportHeader[0] ^= 0x10;
                 Assert.False(ChecksumOffload.Verify(packet, source, destination, protocol));
                 packet.Release();
                 Assert.Equal(0, engine.Blocks.BytesInUse);
