@@ -208,10 +208,23 @@ public sealed class RunNamespace : IDisposable
 
         foreach (string directory in _options.CoveredDirectories)
         {
-            if (LibC.Mount("portico", directory, "tmpfs", 0, "size=1m,mode=700") != 0)
+            CoverDirectory(directory);
+        }
+    }
+
+    /// <summary>A run that ends removes its directory where it was the last one there: this one makes it again, to cover it.</summary>
+    private static void CoverDirectory(string directory)
+    {
+        const int TriesMax = 100;
+        for (int i = 1; LibC.Mount("portico", directory, "tmpfs", 0, "size=1m,mode=700") != 0; i++)
+        {
+            LinuxException error = LinuxException.Last($"mount over {directory}");
+            if (error.Error != Errno.ENOENT || i == TriesMax)
             {
-                throw LinuxException.Last($"mount over {directory}");
+                throw error;
             }
+
+            LibC.MakeDirectory(directory, 0x1C0);
         }
     }
 
