@@ -7,10 +7,15 @@ namespace Portico.Cli;
 /// Passes signals on to the command instead of dying of them. What the terminal sends (interrupt, quit) reaches the command's
 /// process by itself, since it is in the same group; it is passed on only where there is no such terminal.
 /// </summary>
-internal sealed class SignalForwarder : IDisposable
+internal sealed class SignalForwarder
 {
+    /// <summary>
+    /// They stay until the process ends: a signal that has come and waits for the runtime's thread would otherwise find its default
+    /// action, and kill the process instead of letting it end with the command's status.
+    /// </summary>
+    private static readonly List<PosixSignalRegistration> s_registrations = [];
+
     private readonly Lock _lock = new();
-    private readonly List<PosixSignalRegistration> _registrations = [];
     private readonly List<int> _early = [];
     private CommandProcess? _target;
     private bool _isOver;
@@ -47,7 +52,7 @@ internal sealed class SignalForwarder : IDisposable
 
     private void Register(PosixSignal signal, int number, bool fromTerminal)
     {
-        _registrations.Add(PosixSignalRegistration.Create(signal, context =>
+        s_registrations.Add(PosixSignalRegistration.Create(signal, context =>
         {
             context.Cancel = true;
             Pass(number, fromTerminal);
@@ -68,14 +73,6 @@ internal sealed class SignalForwarder : IDisposable
             {
                 _target.Signal(signal);
             }
-        }
-    }
-
-    public void Dispose()
-    {
-        foreach (PosixSignalRegistration registration in _registrations)
-        {
-            registration.Dispose();
         }
     }
 }
