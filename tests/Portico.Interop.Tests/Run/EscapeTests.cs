@@ -249,6 +249,19 @@ public sealed class EscapeTests : IDisposable
                     for dst in ('::1','::ffff:127.0.0.1','::ffff:192.0.2.1','fe80::1','::ffff:169.254.169.254','fd00:ec2::254','::',
                             'ff02::1'):
                         send(v6(src,dst,proto,body))
+            # The same in tunnels, in fragments, and by source routes; a datagram without a checksum is right in all of them.
+            def bare(dst,proto,body,options=b'',fragment=0):
+                a,b=socket.inet_aton('10.0.2.100'),socket.inet_aton(dst)
+                h=struct.pack('>BBHHHBBH4s4s',0x45+len(options)//4,0,20+len(options)+len(body),7,fragment,64,proto,0,a,b)+options
+                return h[:10]+struct.pack('>H',csum(h))+h[12:]+body
+            for dst in ('127.0.0.1','169.254.169.254','0.0.0.0','10.0.2.2'):
+                for inner in (v4('10.0.2.100',dst,6,syn),bare(dst,17,udp)):
+                    for outer in ('10.0.2.2',dst,'192.0.2.1'):
+                        send(bare(outer,4,inner)); send(bare(outer,47,b'\0\0\x08\0'+inner)); send(bare(outer,94,inner))
+                send(bare(dst,17,udp[:8],fragment=0x2000)); send(bare(dst,17,udp[8:],fragment=1))
+                for kind in (131,137):
+                    for first,last in (('10.0.2.2',dst),(dst,'10.0.2.2')):
+                        send(bare(first,17,udp,bytes((kind,7,4))+socket.inet_aton(last)+b'\0'))
             base=[(22,v4('10.0.2.100','192.0.2.1',6,syn)),(22,v4('10.0.2.100','10.0.2.2',17,udp)),
                 (42,v6('fd70:6f72:7469:636f::100','2001:db8::2',6,syn))]
             for i in range(20000):
