@@ -16,6 +16,12 @@ internal static class RunCommand
         ShapingFlags shaping = new();
         Option<ulong> seed = new("--seed") { Description = "Lose, delay and so on the same packets of the same traffic again.", HelpName = "N" };
         Option<int> mtu = new("--mtu") { Description = "The MTU of the command's device.", HelpName = "BYTES" };
+        Option<int> busyPoll = new("--busy-poll")
+        {
+            Description = "How many microseconds to look for the next packet before sleeping, while packets go back and forth (50; 0: never).",
+            HelpName = "USECS",
+            DefaultValueFactory = _ => RunOptions.BusyPollDefault,
+        };
         PolicyFlags policy = new();
         Option<bool> stats = new("--stats") { Description = "Print counters at the end." };
         Option<string?> name = new("--name") { Description = "What portico ps, ss and the like call this run.", HelpName = "NAME" };
@@ -23,7 +29,7 @@ internal static class RunCommand
         Argument<string[]> command = new("command") { Description = "The program to run. Whatever follows -- is its own.", Arity = ArgumentArity.ZeroOrMore };
 
         Command run = new("run", "Runs a command with a network of its own, made by Portico.");
-        Option[] options = [seed, mtu, stats, name, inside];
+        Option[] options = [seed, mtu, busyPoll, stats, name, inside];
         foreach (Option option in options)
         {
             run.Options.Add(option);
@@ -51,6 +57,7 @@ internal static class RunCommand
                 Shaping = shaping.Read(result),
                 Seed = result.GetResult(seed) is null ? null : result.GetValue(seed),
                 Mtu = result.GetValue(mtu),
+                BusyPoll = Duration.FromMicroseconds(result.GetValue(busyPoll)),
                 Policy = policy.Read(result),
                 Publish = publish.Read(result),
                 Stats = result.GetValue(stats),

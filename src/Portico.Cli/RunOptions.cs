@@ -1,8 +1,13 @@
+using Portico.Net;
+
 namespace Portico.Cli;
 
 /// <summary>What <c>portico run</c> was asked for.</summary>
 internal sealed class RunOptions
 {
+    /// <summary>About as long as it takes to put a thread to sleep and to wake it again.</summary>
+    public const int BusyPollDefault = 50;
+
     public required IReadOnlyList<string> CommandLine { get; init; }
 
     /// <summary>What is to be seen of the run.</summary>
@@ -15,6 +20,9 @@ internal sealed class RunOptions
 
     /// <summary>0 to choose by what else was asked for.</summary>
     public int Mtu { get; init; }
+
+    /// <summary>How long it looks for more before it sleeps, while traffic goes back and forth.</summary>
+    public Duration BusyPoll { get; init; } = Duration.FromMicroseconds(BusyPollDefault);
 
     public required PolicyOptions Policy { get; init; }
 
@@ -31,6 +39,11 @@ internal sealed class RunOptions
         if (Mtu is not 0 and (< 1280 or > 65_520))
         {
             throw new ArgumentException("--mtu: from 1280 (the least that IPv6 allows) to 65520");
+        }
+
+        if (BusyPoll < Duration.Zero || BusyPoll > Duration.FromMilliseconds(1))
+        {
+            throw new ArgumentException("--busy-poll: from 0 (never) to 1000 microseconds");
         }
     }
 }

@@ -48,6 +48,7 @@ internal sealed class RunSession : IDisposable
         _driver = new StackDriver(new Engine(new EngineOptions { Seed = options.Seed ?? LinuxEntropy.NextUInt64() }), _events);
         using (_driver.Enter())
         {
+            _driver.BusyPoll = options.BusyPoll;
             _capture = RunCapture.Open(options.Trace, _driver.Engine);
             _trace = RunTrace.Open(options.Trace, _driver.Engine, options.Policy.Names.Named);
             _link = new TunLink(_driver.Engine, _namespace.Device, options.Mtu != 0 ? options.Mtu : RunShaping.MtuWhole);
@@ -104,7 +105,7 @@ internal sealed class RunSession : IDisposable
     /// <summary>Runs the command to its end, and returns its exit status.</summary>
     public int Run(string path)
     {
-        using SignalForwarder signals = new();
+        SignalForwarder signals = new();
         _status.Start();
         _dns.Start(RunAddresses.Gateways);
         foreach (PublishSpec spec in _options.Publish)

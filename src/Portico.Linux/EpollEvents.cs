@@ -106,7 +106,7 @@ public sealed unsafe class EpollEvents : IDriverEvents
     }
 
     /// <inheritdoc/>
-    public void Wait(Duration timeout)
+    public bool Wait(Duration timeout)
     {
         int count;
         if (_hasWait2)
@@ -122,6 +122,7 @@ public sealed unsafe class EpollEvents : IDriverEvents
         }
 
         _batchCount = Math.Max(count, 0);
+        return _batchCount != 0;
     }
 
     /// <inheritdoc/>

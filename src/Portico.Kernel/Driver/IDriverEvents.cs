@@ -10,9 +10,9 @@ public interface IDriverEvents : IDisposable
 {
     /// <summary>
     /// Returns when something is ready, when <see cref="Wake"/> was called since the last wait, or after <paramref name="timeout"/>
-    /// (<see cref="Duration.Infinite"/> for no limit). Called by the driver's thread without the lock.
+    /// (<see cref="Duration.Infinite"/> for no limit): false where only the time was up. Called by the driver's thread without the lock.
     /// </summary>
-    void Wait(Duration timeout);
+    bool Wait(Duration timeout);
 
     /// <summary>Ends the wait that is going on, or else the next one. Called by any thread.</summary>
     void Wake();
@@ -42,13 +42,13 @@ public sealed class ParkingEvents : IDriverEvents
     private readonly AutoResetEvent _wake = new(false);
 
     /// <inheritdoc/>
-    public void Wait(Duration timeout)
+    public bool Wait(Duration timeout)
     {
         // The BCL waits in whole milliseconds: rounded up, since too early would only mean to come back and wait again.
         long milliseconds = timeout == Duration.Infinite
             ? Timeout.Infinite
             : Math.Min((timeout.Nanoseconds + 999_999) / 1_000_000, int.MaxValue);
-        _wake.WaitOne((int)milliseconds);
+        return _wake.WaitOne((int)milliseconds);
     }
 
     /// <inheritdoc/>

@@ -50,6 +50,7 @@ public sealed class RunTests : IDisposable
     [InlineData(125, "portico: run: no command; usage: portico run [options] -- COMMAND [ARGS...]", "run")]
     [InlineData(125, "portico: run: unknown option '--los'; did you mean '--loss'?", "run", "--los", "2%", "--", "true")]
     [InlineData(125, "portico: --mtu: from 1280 (the least that IPv6 allows) to 65520", "run", "--mtu", "100", "--", "true")]
+    [InlineData(125, "portico: --busy-poll: from 0 (never) to 1000 microseconds", "run", "--busy-poll", "1001", "--", "true")]
     public void Failures_of_the_tools_own_have_one_line_and_a_status(int status, string message, params string[] arguments)
     {
         CommandResult result = _host.Portico(arguments);

@@ -16,12 +16,13 @@ public sealed class TimersAfterDevicesTests
 
         public List<string> Log { get; } = [];
 
-        public void Wait(Duration timeout)
+        public bool Wait(Duration timeout)
         {
-            _wake.WaitOne(timeout == Duration.Infinite ? Timeout.Infinite : (int)((timeout.Nanoseconds + 999_999) / 1_000_000));
+            bool woken = _wake.WaitOne(timeout == Duration.Infinite ? Timeout.Infinite : (int)((timeout.Nanoseconds + 999_999) / 1_000_000));
 
             // Long waits end without the device's news, which came just after.
             _found = HasReceived && timeout == Duration.Zero;
+            return woken || _found;
         }
 
         public void Wake() => _wake.Set();
