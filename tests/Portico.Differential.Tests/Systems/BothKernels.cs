@@ -16,9 +16,11 @@ internal static class BothKernels
         {
             string linux = Record(s_linux.Value, body);
             string portico = Record(s_portico.Value, body);
-            if (linux != portico)
+            for (int pause = 0; linux != portico && pause <= 400; pause = (2 * pause) + 50)
             {
-                // The runtime may have opened a file on Linux's thread just then, or this machine have been slow: once more.
+                // The runtime may have opened a file on Linux's thread just then, this machine have been slow, or Linux not yet have
+                // collected the sockets that the case before left in flight, with their names: again, and again later.
+                Thread.Sleep(pause);
                 linux = Record(s_linux.Value, body);
                 portico = Record(s_portico.Value, body);
             }
