@@ -36,6 +36,9 @@ public sealed class KernelSettings
 
     /// <summary>net.core.optmem_max, in bytes: the control messages of one call have to be shorter.</summary>
     public int optmem_max { get; set; } = 131_072;
+
+    /// <summary>kernel.pty.max: pseudo-terminals at a time; opening one more master is ENOSPC.</summary>
+    public int pty_max { get; set; } = 4096;
 #pragma warning restore IDE1006, CA1707
 }
 
@@ -80,4 +83,10 @@ public enum KernelCounter
 
     /// <summary>Pages and inodes that were refused with ENOSPC, by tmpfs_size and tmpfs_nr_inodes.</summary>
     FileSpaceLimit,
+
+    /// <summary>Pseudo-terminals at present.</summary>
+    Terminals,
+
+    /// <summary>Masters that were not opened because of kernel.pty.max.</summary>
+    TerminalLimit,
 }

@@ -31,6 +31,7 @@ public sealed class PorticoKernel : IDisposable
             Memory = new MemoryFileSystem(this);
             UnnamedMemory = new MemoryFileSystem(this);
             Root = Memory.Root.Entry;
+            Terminals = new PseudoTerminals(this);
             Devices = StandardDirectories.Make(this);
             DefaultNamespace = new NetworkStack(Driver.Engine, new NetworkStackOptions { Name = "init" });
         }
@@ -63,6 +64,8 @@ public sealed class PorticoKernel : IDisposable
     internal DirectoryEntry Root { get; }
 
     internal UnixSockets Unix { get; }
+
+    internal PseudoTerminals Terminals { get; }
 
     /// <summary>The process whose call is being made (Linux: current); each call says so when it begins, and when it is tried again.</summary>
     internal Process? Caller { get; set; }

@@ -12,6 +12,11 @@ internal static class StandardDirectories
     private const int PermissionsOfTemporary = 0x3FF;
     private const int PermissionsOfDevice = 0x1B6;
     private const int MajorOfMemory = 1;
+    private const int MajorOfTerminals = 5;
+    private const int MinorOfMaster = 2;
+
+    /// <summary>The device number of /dev/ptmx.</summary>
+    public const int DeviceOfMaster = (MajorOfTerminals << 8) | MinorOfMaster;
 
     /// <summary>Fills the root; returns /dev, which is a file system of its own as in Linux.</summary>
     public static MemoryDirectory Make(PorticoKernel kernel)
@@ -28,6 +33,8 @@ internal static class StandardDirectories
             });
         }
 
+        devices.AddDevice("ptmx", PermissionsOfDevice, MajorOfTerminals, MinorOfMaster, (opener, _, out file) => kernel.Terminals.OpenMaster(opener, out file));
+        devices.Add("pts"u8, kernel.Terminals.Directory);
         return devices;
     }
 

@@ -9,8 +9,15 @@ public sealed partial class Process
     {
         private IoCursor _destination = destination;
         private long _read;
+        private bool _hasWaited;
 
         public OpenFileDescription Description { get; set; } = null!;
+
+        /// <summary>Whether it is to wait for so long only (VTIME): it then holds its description, and goes on in <see cref="FinishTimed"/>.</summary>
+        public bool IsTimed { get; private set; }
+
+        /// <summary>Whether it has returned only because its time begins anew.</summary>
+        public bool WantsMore { get; private set; }
 
         /// <summary>A file that has given something and wants the call to wait for more says EAGAIN (SO_RCVLOWAT).</summary>
         public Errno TryPerform(out long result)
@@ -24,7 +31,27 @@ public sealed partial class Process
             Errno error = Description.File.Read(Description, ref _destination, out long count);
             _read += count;
             result = _read;
-            return error;
+            if (_hasWaited && Description.File is TerminalFile { IsHungUp: true })
+            {
+                // Whoever waits when the master is closed hears of that, and only those who come later read the end of the file.
+                return _read == 0 ? Errno.EIO : Errno.None;
+            }
+
+            _hasWaited = error == Errno.EAGAIN;
+            WantsMore = error == Errno.EAGAIN && !Description.IsNonBlocking && BeginsTime(count);
+            return WantsMore ? Errno.None : error;
+        }
+
+        private bool BeginsTime(long count)
+        {
+            if (IsTimed || Description.File is not TerminalFile { IsTimed: true })
+            {
+                return IsTimed && count > 0;
+            }
+
+            IsTimed = true;
+            Description.AddReference();
+            return true;
         }
     }
 
@@ -61,7 +88,7 @@ public sealed partial class Process
     public SyscallResult Read(int fd, Span<byte> buffer)
     {
         ReadCall call = new(IoCursor.Into(buffer));
-        return Run(fd, ref call, SocketEvents.Readable);
+        return Run(fd, ref call);
     }
 
     /// <summary>readv(2).</summary>
@@ -70,8 +97,14 @@ public sealed partial class Process
         Errno error = IoCursor.TryOver(pieces, out IoCursor cursor);
         ReadCall call = new(cursor);
         return error == Errno.None && cursor.Remaining > 0
-            ? Run(fd, ref call, SocketEvents.Readable)
+            ? Run(fd, ref call)
             : CheckFirst(fd, forWriting: false, error);
+    }
+
+    private SyscallResult Run(int fd, ref ReadCall call)
+    {
+        SyscallResult result = Run(fd, ref call, SocketEvents.Readable);
+        return call.IsTimed ? FinishTimed(ref call) : result;
     }
 
     /// <summary>write(2). Errors: EBADF, EAGAIN, EPIPE where nobody can read it any more, the file's.</summary>
@@ -186,6 +219,8 @@ public sealed partial class Process
                 case IoctlRequest.FIONBIO:
                     description.Flags = IsSet(argument) ? description.Flags | OpenFlags.O_NONBLOCK : description.Flags & ~OpenFlags.O_NONBLOCK;
                     return 0;
+                case IoctlRequest.TIOCGPTPEER when description.File is TerminalFile terminal:
+                    return OpenPeer(terminal.Terminal, argument);
                 default:
                     return description.File.Ioctl(description, request, argument);
             }

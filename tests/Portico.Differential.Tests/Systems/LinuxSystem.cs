@@ -141,7 +141,7 @@ internal sealed unsafe partial class LinuxSystem : ISystem
     }
 
     /// <summary>
-    /// Takes a view of the file systems of its own, in which nothing but a new tmpfs can be written to. The thread is root, and so the
+    /// Takes a view of the file systems of its own, in which nothing but a new tmpfs can be written to, and no terminal is but its own. The thread is root, and so the
     /// owner of /, /dev and all that: no case may ever change those, whatever it does. Where that cannot be had, no case runs.
     /// </summary>
     private static void ProtectTheMachine()
@@ -151,10 +151,11 @@ internal sealed unsafe partial class LinuxSystem : ISystem
         const int AT_RECURSIVE = 0x8000;
         const long EROFS = 30;
         ulong* attributes = stackalloc ulong[4] { MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, 0 };
-        fixed (byte* root = "/\0"u8, tmpfs = "tmpfs\0"u8, place = "/dev/shm\0"u8, devices = "/dev\0"u8)
+        fixed (byte* root = "/\0"u8, tmpfs = "tmpfs\0"u8, place = "/dev/shm\0"u8, devices = "/dev\0"u8, devpts = "devpts\0"u8, terminals = "/dev/pts\0"u8)
         {
             if (syscall(SYS_mount_setattr, Process.AT_FDCWD, (long)root, AT_RECURSIVE, (long)attributes, 32, 0) != 0
-                || syscall(SYS_mount, (long)tmpfs, (long)place, (long)tmpfs, 0, 0, 0) != 0)
+                || syscall(SYS_mount, (long)tmpfs, (long)place, (long)tmpfs, 0, 0, 0) != 0
+                || syscall(SYS_mount, (long)devpts, (long)terminals, (long)devpts, 0, 0, 0) != 0)
             {
                 throw new InvalidOperationException($"mount: errno {Marshal.GetLastPInvokeError()}; the tests need root");
             }

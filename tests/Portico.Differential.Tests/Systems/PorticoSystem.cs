@@ -45,6 +45,7 @@ internal sealed class PorticoSystem : ISystem
         Assert.Equal(0, _kernel.Counters[KernelCounter.FilePages]);
         Assert.Equal(inodes, _kernel.Counters[KernelCounter.Inodes]);
         Assert.Equal(0, _kernel.Counters[KernelCounter.UnixSockets]);
+        Assert.Equal(0, _kernel.Counters[KernelCounter.Terminals]);
         Assert.Equal(0, _kernel.Counters[KernelCounter.DescriptorsInFlight]);
     }
 }

@@ -90,7 +90,9 @@ public static unsafe partial class LinuxAbi
 
                 return true;
             case SyscallNumber.ioctl:
-                result = process.Ioctl(a.Fd, (IoctlRequest)a.A1, new Span<byte>((void*)a.A2, a.A2 == 0 ? 0 : 64));
+                IoctlRequest request = (IoctlRequest)a.A1;
+                long value = a.A2;
+                result = process.Ioctl(a.Fd, request, TakesValue(request) ? new Span<byte>(&value, sizeof(long)) : new Span<byte>((void*)value, value == 0 ? 0 : 64));
                 return true;
             default:
                 return false;
@@ -261,6 +263,10 @@ public static unsafe partial class LinuxAbi
         System.Buffers.ArrayPool<EpollEvent>.Shared.Return(rented);
         return result;
     }
+
+    /// <summary>Whether a request's third word is a number, and no pointer.</summary>
+    private static bool TakesValue(IoctlRequest request) => request is IoctlRequest.TCSBRK or IoctlRequest.TCSBRKP or IoctlRequest.TCXONC
+        or IoctlRequest.TCFLSH or IoctlRequest.TIOCSCTTY or IoctlRequest.TIOCGPTPEER or IoctlRequest.TIOCSIG;
 
     private static Span<ulong> Set(long pointer, int words) => pointer == 0 ? default : new Span<ulong>((void*)pointer, words);
 
