@@ -9,7 +9,6 @@ internal sealed partial class InetDatagramSocket
     private const int UDP_CORK = 1;
     private const int UDP_NO_CHECK6_TX = 101;
     private const int UDP_NO_CHECK6_RX = 102;
-    private const int UDP_SEGMENT = 103;
     private const int UDP_GRO = 104;
     private const int Ipv4MtuMax = 65_535;
 
@@ -74,6 +73,11 @@ internal sealed partial class InetDatagramSocket
         {
             case UDP_CORK:
                 _isCorked = number != 0;
+                if (!_isCorked)
+                {
+                    SendPending();
+                }
+
                 return Errno.None;
             case UDP_NO_CHECK6_TX:
                 _sendsNoChecksum6 = number != 0;
@@ -210,6 +214,15 @@ internal sealed partial class InetDatagramSocket
         Udp.GetSourceFilter(_handle, group, interfaceIndex, out mode, sources, out count);
 
     private void Tell(UdpOption option, bool isOn) => Udp.SetOption(_handle, option, isOn ? 1 : 0);
+
+    private IpAddress RemoteAddress
+    {
+        get
+        {
+            Udp.GetEndpoints(_handle, out _, out Endpoint remote);
+            return remote.Address;
+        }
+    }
 
     private Endpoint GetLocal()
     {

@@ -111,30 +111,50 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
     public override Errno Send(ref IoCursor source, ref SocketMessage message, out long count)
     {
         count = 0;
-        Errno error = CheckSend(source.Remaining, ref message, out Endpoint destination);
+        int length = (int)Math.Min(source.Remaining, int.MaxValue);
+        IpSendControl control = new();
+        Endpoint destination = default;
+        Errno error = _pending == null ? CheckSend(source.Remaining, ref message, out destination) : CheckAppend(source.Remaining, message);
+        if (error == Errno.None && _pending == null)
+        {
+            bool isIpv4 = !IsIpv6 || (message.Address.IsEmpty ? RemoteAddress : destination.Address).IsIpv4;
+            error = ReadControl(message.Sender!, message.Control, isIpv4, ref control);
+        }
+
         if (error != Errno.None)
         {
             return error;
         }
 
+        bool isCorked = _isCorked || (message.Flags & MessageFlags.MSG_MORE) != 0;
+        if (_pending != null || isCorked)
+        {
+            error = Append(ref source, message.Address.IsEmpty ? null : destination, control);
+            error = error == Errno.None && !isCorked ? SendPending() : error;
+        }
+        else
+        {
+            error = SendNow(ref source, message.Address.IsEmpty ? null : destination, control);
+        }
+
+        count = error == Errno.None ? length : 0;
+        return error;
+    }
+
+    private Errno SendNow(ref IoCursor source, Endpoint? destination, in IpSendControl control)
+    {
         int length = (int)source.Remaining;
         ReadOnlySpan<byte> data = source.Next();
-        byte[]? gathered = null;
-        if (data.Length < length)
+        if (data.Length == length)
         {
-            gathered = System.Buffers.ArrayPool<byte>.Shared.Rent(length);
-            source.Read(gathered.AsSpan(0, length));
-            data = gathered.AsSpan(0, length);
+            return Transmit(data, destination, control);
         }
 
-        Errno sent = message.Address.IsEmpty ? Udp.Send(_handle, data) : Udp.SendTo(_handle, data, destination);
-        if (gathered != null)
-        {
-            System.Buffers.ArrayPool<byte>.Shared.Return(gathered);
-        }
-
-        count = sent == Errno.None ? length : 0;
-        return sent;
+        byte[] gathered = System.Buffers.ArrayPool<byte>.Shared.Rent(length);
+        source.Read(gathered.AsSpan(0, length));
+        Errno error = Transmit(gathered.AsSpan(0, length), destination, control);
+        System.Buffers.ArrayPool<byte>.Shared.Return(gathered);
+        return error;
     }
 
     /// <summary>What Linux asks before it looks for a route, in the order of udp_sendmsg and udpv6_sendmsg.</summary>
@@ -143,13 +163,12 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
         destination = default;
         if (Family == AddressFamily.AF_INET)
         {
-            return length > 65_535
-                ? Errno.EMSGSIZE
-                : (message.Flags & MessageFlags.MSG_OOB) != 0
-                ? Errno.EOPNOTSUPP
-                : message.Address.IsEmpty
-                ? Errno.None
-                : InetAddress.ForSendIpv4(message.Address, out destination);
+            return length > 65_535 ? Errno.EMSGSIZE
+                : (message.Flags & MessageFlags.MSG_OOB) != 0 ? Errno.EOPNOTSUPP
+                : message.Address.IsEmpty ? _isConnected ? Errno.None : Errno.EDESTADDRREQ
+                : InetAddress.ForSendIpv4(message.Address, out destination) is var wrong && wrong != Errno.None ? wrong
+                : destination.Port == 0 ? Errno.EINVAL
+                : Errno.None;
         }
 
         if (message.Address.Length >= sizeof(ushort) && SocketAddress.Family(message.Address) == AddressFamily.AF_UNSPEC)
@@ -164,7 +183,11 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
         }
 
         // Only what fits IPv4's length could be gathered; IPv6 says the same a little later.
-        return error != Errno.None ? error : message.Address.IsEmpty && !_isConnected ? Errno.EDESTADDRREQ : length > 65_535 ? Errno.EMSGSIZE : Errno.None;
+        return error != Errno.None ? error
+            : message.Address.IsEmpty && !_isConnected ? Errno.EDESTADDRREQ
+            : length > 65_535 ? Errno.EMSGSIZE
+            : !message.Address.IsEmpty && destination.Port == 0 ? Errno.EINVAL
+            : Errno.None;
     }
 
     /// <summary>An IPv6 socket takes addresses of IPv4 as they are, too, unless it is of IPv6 only.</summary>
@@ -184,7 +207,8 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
         if ((message.Flags & MessageFlags.MSG_ERRQUEUE) != 0)
         {
             count = 0;
-            return Errno.EAGAIN;
+            Errno none = Udp.ReceiveError(_handle, out UdpErrorInfo queued);
+            return none == Errno.None ? ReceiveError(ref destination, ref message, queued, out count) : none;
         }
 
         UdpReceiveFlags flags = (message.Flags & MessageFlags.MSG_PEEK) != 0 ? UdpReceiveFlags.Peek : UdpReceiveFlags.None;
@@ -219,6 +243,10 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
             message.ReturnedFlags |= isTruncated ? MessageFlags.MSG_TRUNC : MessageFlags.None;
             count = isTruncated && (message.Flags & MessageFlags.MSG_TRUNC) != 0 ? info.TotalLength : received;
             message.AddressLength = message.Address.IsEmpty || info.Source.Port == 0 ? 0 : SocketAddress.Write(message.Address, Family, info.Source);
+            if (info.Destination.Port != 0)
+            {
+                PutControl(ref message.ReceivedControl, info);
+            }
         }
 
         if (gathered != null)
@@ -247,7 +275,11 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
         return InterfaceRequests.Answer(Stack, request, argument);
     }
 
-    internal override void OnReleased(OpenFileDescription description) => Udp.Close(_handle);
+    internal override void OnReleased(OpenFileDescription description)
+    {
+        DropPending();
+        Udp.Close(_handle);
+    }
 
     private bool IsOwn(in IpAddress address) => address.IsUnspecified || address.IsMulticast || Stack.Ip.IsLocalAddress(address);
 }

@@ -268,6 +268,15 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return left == Errno.None ? Errno.EPIPE : left;
         }
 
+        if (!message.Control.IsEmpty)
+        {
+            Errno wrong = ReadStreamControl(message.Sender!, message.Control);
+            if (wrong != Errno.None)
+            {
+                return wrong;
+            }
+        }
+
         TcpSendFlags flags = (message.Flags & MessageFlags.MSG_OOB) != 0 ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
         flags |= (message.Flags & MessageFlags.MSG_MORE) != 0 ? TcpSendFlags.More : TcpSendFlags.None;
         do
@@ -329,9 +338,23 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             count += received;
             if (error != Errno.None || received < piece.Length || destination.Remaining == 0 || flags != TcpReceiveFlags.None)
             {
-                return count > 0 ? Errno.None : error;
+                error = count > 0 ? Errno.None : error;
+                if (error == Errno.None && _options is { TellsQueueLength: true })
+                {
+                    PutQueueLength(ref message.ReceivedControl);
+                }
+
+                return error;
             }
         }
+    }
+
+    /// <summary>TCP_INQ: what is left to be read; 1 where that is the end.</summary>
+    private void PutQueueLength(ref ControlWriter control)
+    {
+        int left = Tcp.ReadableBytes(_handle);
+        bool isEnd = left == 0 && (Tcp.Poll(_handle) & SocketEvents.ReadHangUp) != 0;
+        control.PutInt((int)SocketLevel.IPPROTO_TCP, (int)TcpOptionNumber.TCP_INQ, isEnd ? 1 : left);
     }
 
     private Errno ReceiveUnconnected(MessageFlags flags)

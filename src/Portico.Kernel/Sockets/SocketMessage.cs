@@ -15,6 +15,9 @@ internal ref struct SocketMessage
     /// <summary>Receiving: what the kernel says about the message (MSG_TRUNC, ...).</summary>
     public MessageFlags ReturnedFlags;
 
+    /// <summary>Sending: who sends; null for what needs no privileges.</summary>
+    public Process? Sender;
+
     /// <summary>Sending: the control messages.</summary>
     public ReadOnlySpan<byte> Control;
 

@@ -177,6 +177,7 @@ public sealed partial class Process
             Flags = flags,
             Address = MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(address), address.Length),
             Control = control,
+            Sender = this,
         };
         if (control.Length >= Kernel.Settings.optmem_max)
         {
@@ -208,10 +209,11 @@ public sealed partial class Process
     {
         SocketMessage message = new() { Flags = flags, Address = address, ReceivedControl = new ControlWriter(control) };
         ReceiveCall call = new(destination, message);
-        SyscallResult result = Run(fd, ref call, SocketEvents.Readable, (flags & MessageFlags.MSG_DONTWAIT) == 0);
+        SyscallResult result = Run(fd, ref call, SocketEvents.Readable, (flags & (MessageFlags.MSG_DONTWAIT | MessageFlags.MSG_ERRQUEUE)) == 0);
 
         // Linux gives this flag back among those that say something.
         MessageFlags returned = call.Message.ReturnedFlags | (flags & MessageFlags.MSG_CMSG_CLOEXEC);
+        returned |= call.Message.ReceivedControl.IsTruncated ? MessageFlags.MSG_CTRUNC : MessageFlags.None;
         received = new ReceivedMessage(call.Message.AddressLength, call.Message.ReceivedControl.Length, returned);
         return result;
     }

@@ -9,13 +9,16 @@ public sealed partial class IcmpLayer
     // RFC 1191 7: what links have for MTUs, for routers that do not say.
     private static readonly int[] s_plateaus = [32_000, 17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 508, 296, 68];
 
+    /// <summary>RFC 4443 2.4: an error is no longer than the smallest MTU of IPv6.</summary>
+    private const int QuoteBytesMax = IpLayer.Ipv6MtuMin;
+
     private void HandleError(Packet packet, in IpInfo info, MibTable<IcmpCounter> mib)
     {
         const int QuotedTransportMin = 8;
         int headerMin = info.Destination.IsIpv4 ? IpLayer.Ipv4HeaderBytes : IpLayer.Ipv6HeaderBytes;
 
-        // As much of the quote as transports look at: the longest chain of headers that this host sends, and a TCP header.
-        packet.EnsureLinear(Math.Min(packet.Length, 256));
+        // The whole quote, as far as routers go: those who ask for errors see what they have sent.
+        packet.EnsureLinear(Math.Min(packet.Length, QuoteBytesMax));
         Span<byte> message = packet.Linear;
         if (info.IsMulticastOrBroadcast || message.Length < IcmpHeader.Length + headerMin + QuotedTransportMin)
         {
@@ -26,7 +29,13 @@ public sealed partial class IcmpLayer
 
         IcmpErrorInfo error = new()
         {
-            Type = message[0], Code = message[1], Reporter = info.Source, Interface = info.Interface, Mtu = -1,
+            Type = message[0],
+            Code = message[1],
+            Reporter = info.Source,
+            HopLimit = info.HopLimit,
+            TrafficClass = info.TrafficClass,
+            Interface = info.Interface,
+            Mtu = -1,
         };
         Span<byte> quote = message[IcmpHeader.Length..];
         int transport = info.Destination.IsIpv4 ? ReadIpv4Quote(quote, ref error) : ReadIpv6Quote(quote, ref error);

@@ -128,6 +128,12 @@ internal struct IcmpErrorInfo
     /// <summary>Who reported it.</summary>
     public IpAddress Reporter;
 
+    /// <summary>TTL or hop limit of the report.</summary>
+    public byte HopLimit;
+
+    /// <summary>Type of service or traffic class of the report.</summary>
+    public byte TrafficClass;
+
     /// <summary>The interface that it came in on.</summary>
     public NetworkInterface Interface;
 }

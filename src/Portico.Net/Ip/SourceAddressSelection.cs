@@ -22,6 +22,16 @@ public sealed partial class IpLayer
     ];
 
     /// <summary>
+    /// The address that an answer to a peer would come from (ipi_spec_dst of IP_PKTINFO); unspecified where there is no way to it.
+    /// </summary>
+    public IpAddress SourceFor(in IpAddress peer, int interfaceIndex)
+    {
+        IpAddress any = peer.IsIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6;
+        Errno error = FindRoute(any, peer, interfaceIndex, out RouteCache route);
+        return error == Errno.None && SelectSource(route, peer, out IpAddress source) == Errno.None ? source : any;
+    }
+
+    /// <summary>
     /// Chooses a source address for a destination (RFC 6724 section 5), once the route is known. Errors: EADDRNOTAVAIL where the host has
     /// no address of the family (IPv4: 0.0.0.0 may still be used, for DHCP).
     /// </summary>

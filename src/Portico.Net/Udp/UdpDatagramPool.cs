@@ -14,6 +14,9 @@ internal struct UdpDatagram
     public int Next;
     public byte HopLimit;
     public byte TrafficClass;
+
+    /// <summary>What the socket had dropped when this one came in.</summary>
+    public uint Drops;
 }
 
 /// <summary>The unread datagrams of all sockets of a stack: reused records, linked by index from 1.</summary>

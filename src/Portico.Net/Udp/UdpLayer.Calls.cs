@@ -87,6 +87,7 @@ public sealed partial class UdpLayer
         info.HopLimit = datagram.HopLimit;
         info.TrafficClass = datagram.TrafficClass;
         info.TotalLength = datagram.Packet.Length;
+        info.Drops = datagram.Drops;
         info.Timestamp = datagram.Packet.Timestamp;
         received = UdpMemory.CopyPrefix(datagram.Packet, buffer);
         if ((flags & UdpReceiveFlags.Peek) == 0)
@@ -118,11 +119,21 @@ public sealed partial class UdpLayer
         }
 
         info = socket.Errors![socket.ErrorHead];
+        socket.Errors[socket.ErrorHead] = default;
         socket.ErrorHead = (socket.ErrorHead + 1) % socket.Errors.Length;
         socket.ErrorCount--;
 
-        // The next entry becomes the pending error (sock_dequeue_err_skb).
-        socket.PendingError = socket.ErrorCount > 0 ? socket.Errors[socket.ErrorHead].Error : Errno.None;
+        // An entry of ICMP that comes next becomes the pending error (sock_dequeue_err_skb).
+        bool isNextOfIcmp = socket.ErrorCount > 0 && socket.Errors[socket.ErrorHead].Origin != UdpErrorOrigin.Local;
+        if (isNextOfIcmp)
+        {
+            socket.PendingError = socket.Errors[socket.ErrorHead].Error;
+        }
+        else if (info.Origin != UdpErrorOrigin.Local)
+        {
+            socket.PendingError = Errno.None;
+        }
+
         return Errno.None;
     }
 

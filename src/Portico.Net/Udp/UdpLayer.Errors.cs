@@ -41,8 +41,14 @@ public sealed partial class UdpLayer
         if (family.ReceiveErrors)
         {
             UdpErrorOrigin origin = error.LocalAddress.IsIpv4 ? UdpErrorOrigin.Icmp : UdpErrorOrigin.Icmpv6;
-            QueueError(
-                socket, new UdpErrorInfo(error.Error, origin, error.Type, error.Code, Math.Max(error.Mtu, 0), remote, error.Reporter));
+            UdpErrorInfo info = new(error.Error, origin, error.Type, error.Code, Math.Max(error.Mtu, 0), remote, error.Reporter)
+            {
+                Payload = quoted[UdpHeader.Length..].ToArray(),
+                InterfaceIndex = error.Interface.Index,
+                HopLimit = error.HopLimit,
+                TrafficClass = error.TrafficClass,
+            };
+            QueueError(socket, info);
         }
         else if (!isHard || !socket.IsConnected)
         {

@@ -145,6 +145,7 @@ public sealed partial class UdpLayer
         datagram.InterfaceIndex = info.Interface.Index;
         datagram.HopLimit = info.HopLimit;
         datagram.TrafficClass = info.TrafficClass;
+        datagram.Drops = (uint)socket.Drops;
         datagram.TrueSize = trueSize;
         datagram.Next = 0;
         packet.Timestamp = _engine.Now;

@@ -36,7 +36,7 @@ public sealed partial class UdpLayer
 
         if (data.Length > (destination.Address.IsIpv4 ? Ipv4PayloadMax : Ipv6PayloadMax))
         {
-            return LocalTooBig(socket, destination, 65_535);
+            return LocalTooBig(socket, destination, destination.Address.IsIpv4 ? 65_535 : socket.Route.PathMtu);
         }
 
         // Linux reports a pending error here: sock_alloc_send_skb looks at it first.
@@ -61,7 +61,7 @@ public sealed partial class UdpLayer
 
         int length = UdpHeader.Length + data.Length;
         bool fits = length + (isIpv4 ? 20 : 40) <= route.PathMtu;
-        bool mustFit = family.MtuDiscover is MtuDiscoverDo or MtuDiscoverProbe or MtuDiscoverInterface;
+        bool mustFit = options.MustFit || family.MtuDiscover is MtuDiscoverDo or MtuDiscoverProbe or MtuDiscoverInterface;
         if (!fits && mustFit)
         {
             return LocalTooBig(socket, destination, route.PathMtu);
@@ -162,7 +162,9 @@ public sealed partial class UdpLayer
     {
         if (socket.OptionsFor(destination.Address).ReceiveErrors)
         {
-            QueueError(socket, new UdpErrorInfo(Errno.EMSGSIZE, UdpErrorOrigin.Local, 0, 0, mtu, destination, default));
+            // Linux tells the port of a socket of IPv4 that is connected, and no other.
+            Endpoint told = destination.Address.IsIpv4 ? new Endpoint(destination.Address, socket.Remote.Port) : destination;
+            QueueError(socket, new UdpErrorInfo(Errno.EMSGSIZE, UdpErrorOrigin.Local, 0, 0, mtu, told, default));
         }
 
         return Errno.EMSGSIZE;

@@ -46,6 +46,9 @@ public struct UdpSendOptions
 
     /// <summary>Whether <see cref="TrafficClass"/> replaces the socket's.</summary>
     public bool HasTrafficClass;
+
+    /// <summary>IPV6_DONTFRAG: EMSGSIZE where the datagram would have to be fragmented.</summary>
+    public bool MustFit;
 }
 
 /// <summary>What is known about a received datagram.</summary>
@@ -68,6 +71,9 @@ public struct UdpReceiveInfo
 
     /// <summary>Bytes of payload; more than were received when the buffer was too small (MSG_TRUNC).</summary>
     public int TotalLength;
+
+    /// <summary>Datagrams that the socket had dropped when this one came in (SO_RXQ_OVFL).</summary>
+    public uint Drops;
 
     /// <summary>When it came in (SO_TIMESTAMP, on the engine's clock).</summary>
     public MonoTime Timestamp;
@@ -147,7 +153,20 @@ public enum UdpErrorOrigin : byte
 
 /// <summary>An error about a datagram that the socket sent (struct sock_extended_err of IP_RECVERR).</summary>
 public readonly record struct UdpErrorInfo(
-    Errno Error, UdpErrorOrigin Origin, byte Type, byte Code, int Mtu, Endpoint Destination, IpAddress Reporter);
+    Errno Error, UdpErrorOrigin Origin, byte Type, byte Code, int Mtu, Endpoint Destination, IpAddress Reporter)
+{
+    /// <summary>What was quoted of the datagram's payload.</summary>
+    public ReadOnlyMemory<byte> Payload { get; init; }
+
+    /// <summary>The interface that the report came in on; 0 for errors of this host.</summary>
+    public int InterfaceIndex { get; init; }
+
+    /// <summary>TTL or hop limit of the report.</summary>
+    public byte HopLimit { get; init; }
+
+    /// <summary>Type of service or traffic class of the report.</summary>
+    public byte TrafficClass { get; init; }
+}
 
 /// <summary>Counters of UDP (Linux: Udp and Udp6 of /proc/net/snmp).</summary>
 public enum UdpCounter

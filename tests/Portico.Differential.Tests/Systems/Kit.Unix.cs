@@ -116,13 +116,23 @@ internal sealed unsafe partial class Kit
             {
                 (1, 1, _) => "rights " + string.Join(' ', MemoryMarshal.Cast<byte, int>(data).ToArray()),
                 (1, 2, 12) => "credentials " + ShowIds(MemoryMarshal.Cast<byte, int>(data)),
-                _ => $"{level} {type}",
+                (1, _, _) => $"{level} {type} of {data.Length}",
+                (0, 20, _) or (41, 74, _) => $"{level} {type} {ShowAddress(data)}",
+                _ => $"{level} {type} {Convert.ToHexString(data)}",
             };
             text.Append(CultureInfo.InvariantCulture, $"[{length} {shown}]");
             control = control[Math.Min(control.Length, ControlMessages.Space(length - ControlMessages.HeaderBytes))..];
         }
 
         return text.ToString();
+    }
+
+    private string ShowAddress(ReadOnlySpan<byte> address)
+    {
+        fixed (byte* p = address)
+        {
+            return Show(p, (uint)address.Length, (uint)address.Length);
+        }
     }
 
     private string ShowIds(ReadOnlySpan<int> ids)

@@ -1,0 +1,315 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+// Control messages of datagrams: what the program says with a packet, and what it is told of one.
+internal abstract partial class InetSocketFile
+{
+    private const int ExtendedErrorBytes = 16;
+    protected const int UDP_SEGMENT = 103;
+
+    /// <summary>
+    /// The control messages of a sendmsg, for a packet of IPv4 or IPv6. Errors: EINVAL for one that is not known or not well formed,
+    /// ENODEV for an interface, EPERM.
+    /// </summary>
+    protected Errno ReadControl(Process process, ReadOnlySpan<byte> control, bool isIpv4, ref IpSendControl send)
+    {
+        if (!control.IsEmpty)
+        {
+            // What is said of segments comes first, and is of UDP alone.
+            ControlReader segments = new(control);
+            bool needsIp = false;
+            while (segments.TryRead(out int level, out int type, out ReadOnlySpan<byte> data, out Errno bad) || bad != Errno.None)
+            {
+                if (bad != Errno.None)
+                {
+                    return bad;
+                }
+
+                if (Protocol != (int)SocketLevel.IPPROTO_UDP || level != (int)SocketLevel.IPPROTO_UDP)
+                {
+                    needsIp = true;
+                }
+                else if (type != UDP_SEGMENT || data.Length != sizeof(ushort))
+                {
+                    return Errno.EINVAL;
+                }
+                else
+                {
+                    send.SegmentBytes = MemoryMarshal.Read<ushort>(data);
+                }
+            }
+
+            return needsIp ? ReadIpControl(process, control, isIpv4, ref send) : Errno.None;
+        }
+
+        return Errno.None;
+    }
+
+    /// <summary>The control messages that a stream looks at: those of the level SOL_SOCKET. Errors: EINVAL, EPERM.</summary>
+    protected Errno ReadStreamControl(Process process, ReadOnlySpan<byte> control)
+    {
+        ControlReader reader = new(control);
+        Errno error;
+        while (reader.TryRead(out int level, out int type, out ReadOnlySpan<byte> data, out error))
+        {
+            error = level == (int)SocketLevel.SOL_SOCKET
+                ? IpControl.ReadGeneric(process, type, data, Generic.TransmitTime.Flags != 0)
+                : Errno.None;
+            if (error != Errno.None)
+            {
+                break;
+            }
+        }
+
+        return error;
+    }
+
+    private Errno ReadIpControl(Process process, ReadOnlySpan<byte> control, bool isIpv4, ref IpSendControl send)
+    {
+        ControlReader reader = new(control);
+        while (reader.TryRead(out int level, out int type, out ReadOnlySpan<byte> data, out Errno error))
+        {
+            error = level switch
+            {
+                (int)SocketLevel.SOL_SOCKET => IpControl.ReadGeneric(process, type, data, Generic.TransmitTime.Flags != 0),
+                (int)SocketLevel.IPPROTO_IP when isIpv4 => IpControl.ReadIp(type, data, ref send),
+                (int)SocketLevel.IPPROTO_IPV6 when isIpv4 && IsIpv6 && (Ipv6Option)type == Ipv6Option.IPV6_PKTINFO =>
+                    ReadMappedPacketInfo(data, ref send),
+                (int)SocketLevel.IPPROTO_IPV6 when !isIpv4 => ReadIpv6Control(type, data, ref send),
+                _ => Errno.None,
+            };
+            if (error != Errno.None)
+            {
+                return error;
+            }
+        }
+
+        return Errno.None;
+    }
+
+    /// <summary>IPV6_PKTINFO for a packet of IPv4.</summary>
+    private static Errno ReadMappedPacketInfo(ReadOnlySpan<byte> data, ref IpSendControl send)
+    {
+        if (data.Length < IpControl.Ipv6PacketInfoBytes || !IpAddress.ReadIpv6(data).IsIpv4)
+        {
+            return Errno.EINVAL;
+        }
+
+        return IpControl.ReadIpv6((int)Ipv6Option.IPV6_PKTINFO, data, ref send);
+    }
+
+    /// <summary>A source has to be an own address, of the interface where one is named.</summary>
+    private Errno ReadIpv6Control(int type, ReadOnlySpan<byte> data, ref IpSendControl send)
+    {
+        Errno error = IpControl.ReadIpv6(type, data, ref send);
+        if (error != Errno.None || (Ipv6Option)type is not (Ipv6Option.IPV6_PKTINFO or Ipv6Option.IPV6_2292PKTINFO))
+        {
+            return error;
+        }
+
+        if (send.InterfaceIndex != 0 && FindInterface(send.InterfaceIndex) == null)
+        {
+            return Errno.ENODEV;
+        }
+
+        bool isOwn = send.Source.IsUnspecified || CanBindToAny || (!send.Source.IsIpv4 && Stack.Ip.IsLocalAddress(send.Source));
+        bool needsInterface = send.Source.IsLinkLocal && send.InterfaceIndex == 0;
+        return isOwn && !needsInterface ? Errno.None : Errno.EINVAL;
+    }
+
+    /// <summary>IP_FREEBIND and IP_TRANSPARENT: addresses of others are as good as own ones.</summary>
+    protected bool CanBindToAny => _inet.Has(InetFlags.FreeBind | InetFlags.Transparent);
+
+    /// <summary>What the program wants to know of a packet, in the order in which Linux tells it.</summary>
+    protected void PutControl(ref ControlWriter control, in UdpReceiveInfo info)
+    {
+        PutGeneric(ref control, info.Timestamp, info.Drops);
+        bool isIpv4 = info.Destination.Address.IsIpv4;
+        if (_inet.Has(InetFlags.Ipv6PacketInfo))
+        {
+            PutIpv6PacketInfo(ref control, Ipv6Option.IPV6_PKTINFO, info);
+        }
+
+        if (isIpv4)
+        {
+            PutIpv4(ref control, info);
+        }
+        else
+        {
+            PutIpv6(ref control, info);
+        }
+    }
+
+    /// <summary>The timestamp of SO_TIMESTAMP, SO_TIMESTAMPNS or SO_TIMESTAMPING, and the count of SO_RXQ_OVFL.</summary>
+    private void PutGeneric(ref ControlWriter control, MonoTime arrived, uint drops)
+    {
+        const int SOF_TIMESTAMPING_SOFTWARE = 1 << 4;
+        bool isAsked = Generic.Has(GenericFlags.Timestamp);
+        bool isOfTimestamping = (Generic.Timestamping & SOF_TIMESTAMPING_SOFTWARE) != 0;
+        if (isAsked || isOfTimestamping)
+        {
+            TimeSpan sinceUnixEpoch = DateTime.UtcNow - DateTime.UnixEpoch - TimeSpan.FromTicks((Stack.Engine.Now - arrived).Nanoseconds / TimeSpan.NanosecondsPerTick);
+            long seconds = sinceUnixEpoch.Ticks / TimeSpan.TicksPerSecond;
+            long nanoseconds = sinceUnixEpoch.Ticks % TimeSpan.TicksPerSecond * 100;
+            bool isNew = Generic.Has(GenericFlags.TimestampNew);
+            if (isAsked)
+            {
+                bool inNanoseconds = Generic.Has(GenericFlags.TimestampNanoseconds);
+                SocketOption type = inNanoseconds
+                    ? isNew ? SocketOption.SO_TIMESTAMPNS_NEW : SocketOption.SO_TIMESTAMPNS
+                    : isNew ? SocketOption.SO_TIMESTAMP_NEW : SocketOption.SO_TIMESTAMP;
+                ReadOnlySpan<long> time = [seconds, inNanoseconds ? nanoseconds : nanoseconds / 1000];
+                control.Put((int)SocketLevel.SOL_SOCKET, (int)type, MemoryMarshal.AsBytes(time));
+            }
+
+            if (isOfTimestamping)
+            {
+                // By software, and the two of hardware, which there is none of.
+                ReadOnlySpan<long> times = [seconds, nanoseconds, 0, 0, 0, 0];
+                SocketOption type = isNew ? SocketOption.SO_TIMESTAMPING_NEW : SocketOption.SO_TIMESTAMPING;
+                control.Put((int)SocketLevel.SOL_SOCKET, (int)type, MemoryMarshal.AsBytes(times));
+            }
+        }
+
+        if (Generic.Has(GenericFlags.ReceiveDrops) && drops != 0)
+        {
+            control.PutInt((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_RXQ_OVFL, (int)drops);
+        }
+
+        if (Generic.Has(GenericFlags.ReceiveMark))
+        {
+            // Marks stay on this side of a link.
+            control.PutInt((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_MARK, 0);
+        }
+    }
+
+    private void PutIpv4(ref ControlWriter control, in UdpReceiveInfo info)
+    {
+        const int Level = (int)SocketLevel.IPPROTO_IP;
+        if (_inet.Has(InetFlags.PacketInfo))
+        {
+            Span<byte> packetInfo = stackalloc byte[IpControl.PacketInfoBytes];
+            IpAddress destination = info.Destination.Address;
+            IpControl.WritePacketInfo(packetInfo, info.InterfaceIndex, AnswerAddress(info), destination);
+            control.Put(Level, (int)IpOption.IP_PKTINFO, packetInfo);
+        }
+
+        if (_inet.Has(InetFlags.ReceiveTtl))
+        {
+            control.PutInt(Level, (int)IpOption.IP_TTL, info.HopLimit);
+        }
+
+        if (_inet.Has(InetFlags.ReceiveTos))
+        {
+            control.Put(Level, (int)IpOption.IP_TOS, [info.TrafficClass]);
+        }
+
+        if (_inet.Has(InetFlags.ReceiveOriginalDestination))
+        {
+            Span<byte> address = stackalloc byte[SocketAddress.Ipv4Bytes];
+            SocketAddress.Write(address, AddressFamily.AF_INET, info.Destination);
+            control.Put(Level, (int)IpOption.IP_RECVORIGDSTADDR, address);
+        }
+    }
+
+    private void PutIpv6(ref ControlWriter control, in UdpReceiveInfo info)
+    {
+        const int Level = (int)SocketLevel.IPPROTO_IPV6;
+        if (_inet.Has(InetFlags.Ipv6ReceiveHopLimit))
+        {
+            control.PutInt(Level, (int)Ipv6Option.IPV6_HOPLIMIT, info.HopLimit);
+        }
+
+        if (_inet.Has(InetFlags.Ipv6ReceiveTrafficClass))
+        {
+            control.PutInt(Level, (int)Ipv6Option.IPV6_TCLASS, info.TrafficClass);
+        }
+
+        if (_inet.Has(InetFlags.Ipv6OldPacketInfo))
+        {
+            PutIpv6PacketInfo(ref control, Ipv6Option.IPV6_2292PKTINFO, info);
+        }
+
+        if (_inet.Has(InetFlags.Ipv6OldHopLimit))
+        {
+            control.PutInt(Level, (int)Ipv6Option.IPV6_2292HOPLIMIT, info.HopLimit);
+        }
+
+        if (_inet.Has(InetFlags.Ipv6ReceiveOriginalDestination))
+        {
+            Span<byte> address = stackalloc byte[SocketAddress.Ipv6Bytes];
+            SocketAddress.Write(address, AddressFamily.AF_INET6, info.Destination);
+            control.Put(Level, (int)Ipv6Option.IPV6_RECVORIGDSTADDR, address);
+        }
+    }
+
+    private static void PutIpv6PacketInfo(ref ControlWriter control, Ipv6Option type, in UdpReceiveInfo info)
+    {
+        Span<byte> packetInfo = stackalloc byte[IpControl.Ipv6PacketInfoBytes];
+        IpControl.WriteIpv6PacketInfo(packetInfo, info.InterfaceIndex, info.Destination.Address);
+        control.Put((int)SocketLevel.IPPROTO_IPV6, (int)type, packetInfo);
+    }
+
+    /// <summary>Where an answer would come from: the destination, unless that is a group.</summary>
+    private IpAddress AnswerAddress(in UdpReceiveInfo info)
+    {
+        IpAddress destination = info.Destination.Address;
+        return Stack.Ip.IsLocalAddress(destination) ? destination
+            : Stack.Ip.SourceFor(info.Source.Address, info.InterfaceIndex);
+    }
+
+    /// <summary>MSG_ERRQUEUE: one error with what was quoted of the packet, the packet's destination, and who reported it.</summary>
+    protected Errno ReceiveError(ref IoCursor destination, ref SocketMessage message, in UdpErrorInfo error, out long count)
+    {
+        count = destination.Write(error.Payload.Span);
+        message.ReturnedFlags |= MessageFlags.MSG_ERRQUEUE | (count < error.Payload.Length ? MessageFlags.MSG_TRUNC : MessageFlags.None);
+        message.AddressLength = message.Address.IsEmpty ? 0 : SocketAddress.Write(message.Address, Family, error.Destination);
+        bool isOfIcmp = error.Origin != UdpErrorOrigin.Local;
+        if (isOfIcmp)
+        {
+            PutErrorPacket(ref message.ReceivedControl, error);
+        }
+
+        Span<byte> bytes = stackalloc byte[ExtendedErrorBytes + SocketAddress.Ipv6Bytes];
+        bytes.Clear();
+        MemoryMarshal.Write(bytes, (int)error.Error);
+        bytes[4] = (byte)error.Origin;
+        bytes[5] = error.Type;
+        bytes[6] = error.Code;
+        MemoryMarshal.Write(bytes[8..], error.Mtu);
+        int length = IsIpv6 ? SocketAddress.Ipv6Bytes : SocketAddress.Ipv4Bytes;
+        if (isOfIcmp)
+        {
+            SocketAddress.Write(bytes[ExtendedErrorBytes..], Family, new Endpoint(error.Reporter, 0));
+        }
+
+        int level = (int)(IsIpv6 ? SocketLevel.IPPROTO_IPV6 : SocketLevel.IPPROTO_IP);
+        int type = IsIpv6 ? (int)Ipv6Option.IPV6_RECVERR : (int)IpOption.IP_RECVERR;
+        message.ReceivedControl.Put(level, type, bytes[..(ExtendedErrorBytes + length)]);
+        return Errno.None;
+    }
+
+    /// <summary>What is asked of packets is told of the report.</summary>
+    private void PutErrorPacket(ref ControlWriter control, in UdpErrorInfo error)
+    {
+        UdpReceiveInfo info = new()
+        {
+            Source = new Endpoint(error.Reporter, 0),
+            Destination = new Endpoint(LocalAddress.IsUnspecified ? error.Reporter : LocalAddress, 0),
+            InterfaceIndex = error.InterfaceIndex,
+            HopLimit = error.HopLimit,
+            TrafficClass = error.TrafficClass,
+        };
+        if (error.Origin == UdpErrorOrigin.Icmp)
+        {
+            PutIpv4(ref control, info);
+        }
+        else
+        {
+            PutIpv6(ref control, info);
+        }
+    }
+}
