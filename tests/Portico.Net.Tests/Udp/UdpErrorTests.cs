@@ -88,7 +88,7 @@ public sealed class UdpErrorTests : UdpFixture
 
         Assert.Equal(3, Udp.Ipv4Counters[UdpCounter.ErrorQueueDrops]);
         Assert.Equal(Errno.None, Udp.ReceiveError(socket, out UdpErrorInfo first));
-        UdpErrorInfo expected = new(Errno.EHOSTUNREACH, UdpErrorOrigin.Icmp, 3, 1, 0, s_remote, IpAddress.Parse("10.0.0.254")) { InterfaceIndex = first.InterfaceIndex };
+        UdpErrorInfo expected = new(Errno.EHOSTUNREACH, UdpErrorOrigin.Icmp, 3, 1, 0, s_remote, IpAddress.Parse("10.0.0.254")) { InterfaceIndex = first.InterfaceIndex, Payload = first.Payload };
         Assert.Equal(expected, first);
         Assert.Equal(Errno.None, Udp.ReceiveError(socket, out _));
         Assert.Equal(SocketEvents.Error, Udp.Poll(socket) & SocketEvents.Error);
