@@ -16,6 +16,7 @@ public sealed class PorticoKernel : IDisposable
     private readonly Dictionary<int, Process> _processes = [];
     private int _nextProcessId = 1;
     private long _nextInode = 1;
+    private long _nextEventId;
     private int _nextDeviceNumber = 1;
 
     /// <summary>Makes a kernel over a driver of its own, or over one that its caller keeps.</summary>
@@ -32,6 +33,8 @@ public sealed class PorticoKernel : IDisposable
             UnnamedMemory = new MemoryFileSystem(this);
             Root = Memory.Root.Entry;
             Terminals = new PseudoTerminals(this);
+            AnonymousInode = TakeInode();
+            Memory.Root.Add("proc"u8, new ProcFileSystem(this).Root);
             Devices = StandardDirectories.Make(this);
             DefaultNamespace = new NetworkStack(Driver.Engine, new NetworkStackOptions { Name = "init" });
         }
@@ -59,6 +62,9 @@ public sealed class PorticoKernel : IDisposable
 
     /// <summary>/dev: devices are given their names here.</summary>
     internal MemoryDirectory Devices { get; }
+
+    /// <summary>The number that all files without an inode of their own show.</summary>
+    internal long AnonymousInode { get; }
 
     /// <summary>Where paths begin.</summary>
     internal DirectoryEntry Root { get; }
@@ -99,6 +105,9 @@ public sealed class PorticoKernel : IDisposable
 
     internal Process? Find(int processId) => _processes.GetValueOrDefault(processId);
 
+    /// <summary>The processes whose ids are not lower, by id.</summary>
+    internal IEnumerable<Process> ProcessesFrom(int least) => _processes.Values.Where(process => process.Id >= least).OrderBy(static process => process.Id);
+
     internal int TakeProcessId() => _nextProcessId++;
 
     internal void Remove(Process process) => _processes.Remove(process.Id);
@@ -107,6 +116,8 @@ public sealed class PorticoKernel : IDisposable
     internal Duration UnixTime() => Duration.FromTimeSpan(DateTime.UtcNow - DateTime.UnixEpoch);
 
     internal long TakeInode() => _nextInode++;
+
+    internal long TakeEventId() => _nextEventId++;
 
     internal int TakeDeviceNumber() => _nextDeviceNumber++;
 

@@ -21,6 +21,8 @@ public sealed class OpenFileDescription
         Flags = flags;
     }
 
+    internal PorticoKernel Kernel => _kernel;
+
     /// <summary>The file.</summary>
     public KernelFile File { get; }
 
@@ -32,6 +34,24 @@ public sealed class OpenFileDescription
 
     /// <summary>The name by which it was opened; null for what has none: a pipe, a socket, an epoll instance.</summary>
     internal DirectoryEntry? Entry { get; set; }
+
+    /// <summary>What the file keeps for this description alone, such as how far a text of /proc has been read.</summary>
+    internal object? Private { get; set; }
+
+    /// <summary>What fstat(2) says: of the inode that was opened, which for a device is not the file.</summary>
+    internal FileStatus Status
+    {
+        get
+        {
+            FileStatus status = default;
+            (Entry?.Inode ?? File).Stat(ref status);
+            status.Inode = status.Inode == 0 ? _kernel.AnonymousInode : status.Inode;
+            return status;
+        }
+    }
+
+    /// <summary>What /proc/PID/fd shows: the path, or what stands for it.</summary>
+    internal string ShownName => Entry is { Inode: not OpenFileNode } entry ? entry.Path() : File.ShownName;
 
     /// <summary>Descriptors, calls under way and messages that hold it.</summary>
     public int ReferenceCount => _references;

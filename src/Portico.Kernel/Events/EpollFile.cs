@@ -100,6 +100,8 @@ internal sealed class EpollFile(PorticoKernel kernel) : AnonymousFile(kernel.Dri
     private EpollItem? _firstReady;
     private EpollItem? _lastReady;
 
+    internal override string ShownName => "anon_inode:[eventpoll]";
+
     internal override bool HasRead => false;
 
     internal override bool HasWrite => false;
@@ -262,6 +264,18 @@ internal sealed class EpollFile(PorticoKernel kernel) : AnonymousFile(kernel.Dri
         }
 
         Waiters.Notify(SocketEvents.Readable | SocketEvents.ReadNormal, Driver);
+    }
+
+    internal override void WriteDetails(ProcText text)
+    {
+        const EpollFlags Always = EpollFlags.EPOLLERR | EpollFlags.EPOLLHUP;
+        foreach (EpollItem item in _items.Values)
+        {
+            EpollFlags wanted = (item.Wanted & EventMask) == 0 ? item.Wanted : item.Wanted | Always;
+            FileStatus status = item.Description.Status;
+            text.Add($"tfd: {item.Fd,8} events: {(uint)wanted,8:x} data: {item.Data,16:x} ");
+            text.Add($" pos:{item.Description.Offset} ino:{status.Inode:x} sdev:{status.FileSystem:x}\n");
+        }
     }
 
     internal override void OnOpened(OpenFileDescription description) => _own = description;

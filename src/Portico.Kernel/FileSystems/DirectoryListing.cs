@@ -15,7 +15,7 @@ internal ref struct DirectoryListing(Span<byte> buffer)
     public bool IsFull { get; private set; }
 
     /// <summary>Adds an entry; <paramref name="next"/> is the position behind it. False where it does not fit.</summary>
-    public bool TryAdd(long inode, long next, FileType type, ReadOnlySpan<byte> name)
+    public bool TryAdd(long inode, long next, FileType type, scoped ReadOnlySpan<byte> name)
     {
         int length = (HeaderBytes + name.Length + 1 + 7) & ~7;
         if (length > _buffer.Length - Length)

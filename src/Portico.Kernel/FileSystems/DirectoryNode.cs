@@ -21,6 +21,9 @@ internal abstract class DirectoryNode : Inode
     /// <summary>Whether it has been removed: nothing can be made in it any more.</summary>
     public bool IsDead => Entry.IsDeleted;
 
+    /// <summary>Whether it makes sense to ask for a name to be made; where not, a name that is not there is just that (ENOENT).</summary>
+    public virtual bool TakesNewNames => true;
+
     /// <summary>The group of what a process makes in it: a set-group-id directory hands its own down (inode(7)).</summary>
     public int GroupOfNew(Process creator) => (Permissions & SetGroupId) != 0 ? GroupId : creator.GroupId;
 

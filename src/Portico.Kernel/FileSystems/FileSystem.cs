@@ -11,6 +11,9 @@ internal abstract class FileSystem(PorticoKernel kernel)
     /// <summary>Whether nothing in it can be changed (EROFS).</summary>
     public virtual bool IsReadOnly => false;
 
+    /// <summary>st_blksize of its files.</summary>
+    public virtual int BlockBytes => PageTree.PageBytes;
+
     /// <summary>One inode less: it has no name and nobody has it open.</summary>
     public virtual void OnInodeFreed()
     {
@@ -56,7 +59,7 @@ internal sealed class MemoryFileSystem : FileSystem
 
         int group = parent?.GroupOfNew(creator) ?? creator.GroupId;
         RegularFile file = new(this, permissions, creator.UserId, group) { LinkCount = 0, IsMemfd = parent == null };
-        byte[] shown = name.IsEmpty ? System.Text.Encoding.ASCII.GetBytes($"#{file.Number}") : name.ToArray();
+        byte[] shown = parent != null ? System.Text.Encoding.ASCII.GetBytes($"#{file.Number}") : [.. "memfd:"u8, .. name];
         return new DirectoryEntry(parent ?? Root, shown, file) { IsDeleted = true };
     }
 

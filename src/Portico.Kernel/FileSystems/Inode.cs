@@ -170,7 +170,7 @@ internal abstract class Inode : KernelFile
         status.GroupId = GroupId;
         status.Size = Size;
         status.Blocks = Blocks;
-        status.BlockSize = PageTree.PageBytes;
+        status.BlockSize = FileSystem.BlockBytes;
         status.FileSystem = FileSystem.DeviceNumber;
         status.AccessedUnixNanoseconds = Accessed;
         status.ModifiedUnixNanoseconds = Modified;

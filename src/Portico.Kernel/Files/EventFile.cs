@@ -16,9 +16,12 @@ public enum EventfdFlags
 }
 
 /// <summary>A counter to wait on (eventfd(2)).</summary>
-internal sealed class EventFile(StackDriver driver, ulong initial, bool isSemaphore) : AnonymousFile(driver)
+internal sealed class EventFile(PorticoKernel kernel, ulong initial, bool isSemaphore) : AnonymousFile(kernel.Driver)
 {
+    private readonly long _id = kernel.TakeEventId();
     private ulong _count = initial;
+
+    internal override string ShownName => "anon_inode:[eventfd]";
 
     public override SocketEvents Poll()
     {
@@ -65,6 +68,9 @@ internal sealed class EventFile(StackDriver driver, ulong initial, bool isSemaph
 
         return count > 0 ? Errno.None : error;
     }
+
+    internal override void WriteDetails(ProcText text) =>
+        text.Add($"eventfd-count: {_count,16:x}\neventfd-id: {_id}\neventfd-semaphore: {(isSemaphore ? 1 : 0)}\n");
 
     /// <summary>Each piece of a writev is a number of its own, as in Linux.</summary>
     private Errno Add(ReadOnlySpan<byte> piece, out ulong value)

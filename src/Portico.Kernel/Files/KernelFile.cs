@@ -107,6 +107,14 @@ public abstract class KernelFile
     /// <summary>ioctl(2); the argument is an int in and out. ENOTTY for a request that the file does not know.</summary>
     internal virtual Errno Ioctl(OpenFileDescription description, IoctlRequest request, Span<byte> argument) => Errno.ENOTTY;
 
+    /// <summary>What stands for it where it has no path: the target of its link in /proc/PID/fd.</summary>
+    internal virtual string ShownName => "anon_inode:inode";
+
+    /// <summary>The lines of /proc/PID/fdinfo that are the file's own.</summary>
+    internal virtual void WriteDetails(ProcText text)
+    {
+    }
+
     /// <summary>What fstat(2) says.</summary>
     internal virtual void Stat(ref FileStatus status)
     {

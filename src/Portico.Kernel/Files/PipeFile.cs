@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Portico.Net;
 
@@ -76,6 +77,8 @@ internal sealed partial class PipeFile(PorticoKernel kernel, bool isPrivileged) 
             _ => base.Control(description, command, argument, out result),
         };
     }
+
+    internal override string ShownName => string.Create(CultureInfo.InvariantCulture, $"pipe:[{_inode}]");
 
     internal override void Stat(ref FileStatus status)
     {

@@ -46,7 +46,11 @@ internal sealed class TimerFile(PorticoKernel kernel, ClockId clock) : Anonymous
     private Duration _interval;
     private ulong _expirations;
 
+    private bool _isAbsolute;
+
     internal override bool HasWrite => false;
+
+    internal override string ShownName => "anon_inode:[timerfd]";
 
     private MonoTime Now => _timers.Engine.Now;
 
@@ -76,6 +80,7 @@ internal sealed class TimerFile(PorticoKernel kernel, ClockId clock) : Anonymous
         before = Get();
         _expirations = 0;
         _interval = spec.Interval;
+        _isAbsolute = isAbsolute;
         _timer ??= new Timer(this);
         if (spec.Value == Duration.Zero)
         {
@@ -96,6 +101,14 @@ internal sealed class TimerFile(PorticoKernel kernel, ClockId clock) : Anonymous
         _timer is { HeapIndex: >= 0 }
             ? new TimerSpec(Duration.Max(new Duration(1), _timer.Deadline - Now), _interval)
             : new TimerSpec(Duration.Zero, _interval);
+
+    internal override void WriteDetails(ProcText text)
+    {
+        const long Second = 1_000_000_000;
+        (long value, long interval) = (Get().Value.Nanoseconds, _interval.Nanoseconds);
+        text.Add($"clockid: {(int)clock}\nticks: {_expirations}\nsettime flags: 0{(_isAbsolute ? 1 : 0)}\n");
+        text.Add($"it_value: ({value / Second}, {value % Second})\nit_interval: ({interval / Second}, {interval % Second})\n");
+    }
 
     internal override void OnReleased(OpenFileDescription description)
     {

@@ -72,7 +72,13 @@ public sealed partial class Process
     public int ParentId { get; }
 
     /// <summary>The name.</summary>
-    public string Name { get; }
+    public string Name { get; private set; }
+
+    /// <summary>Its directory in /proc; null until somebody has looked for it.</summary>
+    internal DirectoryEntry? ProcEntry { get; set; }
+
+    /// <summary>Whether a call of it is waiting.</summary>
+    internal bool IsSleeping => _blocked.Count > 0;
 
     /// <summary>The user id.</summary>
     public int UserId { get; }
@@ -154,6 +160,8 @@ public sealed partial class Process
             Kernel.Remove(this);
         }
     }
+
+    internal void Rename(string name) => Name = name;
 
     private void Unshare()
     {

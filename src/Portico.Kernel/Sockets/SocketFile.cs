@@ -1,3 +1,4 @@
+using System.Globalization;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -29,10 +30,26 @@ internal abstract partial class SocketFile(StackDriver driver, NetworkStack stac
         return jiffies == GenericOptions.ForEver ? Timeout.InfiniteTimeSpan : GenericOptions.ToTimeSpan(jiffies);
     }
 
+    /// <summary>The inode's number; 0 before the socket has a descriptor.</summary>
+    public long InodeNumber { get; private set; }
+
+    /// <summary>Whose process made it.</summary>
+    public int UserId { get; private set; }
+
+    internal override string ShownName => string.Create(CultureInfo.InvariantCulture, $"socket:[{InodeNumber}]");
+
+    internal override void OnOpened(OpenFileDescription description)
+    {
+        InodeNumber = description.Kernel.TakeInode();
+        UserId = description.Kernel.Caller?.UserId ?? 0;
+    }
+
     internal override void Stat(ref FileStatus status)
     {
         base.Stat(ref status);
         status.Permissions = 0x1FF;
+        status.Inode = InodeNumber;
+        status.UserId = UserId;
     }
 
     internal override Errno Read(OpenFileDescription description, ref IoCursor destination, out long count)

@@ -16,7 +16,7 @@ public sealed partial class Process
                 return error;
             }
 
-            Stat(description, ref status);
+            status = description.Status;
             return 0;
         }
     }
@@ -47,9 +47,6 @@ public sealed partial class Process
             return error;
         }
     }
-
-    private static void Stat(OpenFileDescription description, ref FileStatus status) =>
-        (description.Entry?.Inode ?? description.File).Stat(ref status);
 
     /// <summary>
     /// faccessat(2), with AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH. Errors: EINVAL, EACCES, EROFS, those of path_resolution(7).

@@ -51,7 +51,7 @@ public sealed partial class Process
             }
 
             OpenFlags status = OpenFlags.O_RDWR | ((OpenFlags)flags & OpenFlags.O_NONBLOCK);
-            EventFile file = new(Driver, initial, (flags & EventfdFlags.EFD_SEMAPHORE) != 0);
+            EventFile file = new(Kernel, initial, (flags & EventfdFlags.EFD_SEMAPHORE) != 0);
             Errno error = Install(file, status, (flags & EventfdFlags.EFD_CLOEXEC) != 0, out int fd);
             return error == Errno.None ? fd : error;
         }

@@ -12,6 +12,10 @@ public sealed partial class Process
     private DirectoryEntry _workingDirectory;
     private int _umask;
 
+    internal DirectoryEntry WorkingPlace => _workingDirectory;
+
+    internal int UmaskBits => _umask;
+
     /// <summary>The path of the working directory, as /proc/PID/cwd shows it.</summary>
     public string WorkingDirectory
     {
@@ -124,7 +128,7 @@ public sealed partial class Process
 
     /// <summary>Whether something may be made in a directory (may_create). Errors: ENOENT in a removed one, EROFS, EACCES.</summary>
     private Errno CheckCreate(DirectoryNode directory) =>
-        directory.IsDead ? Errno.ENOENT : directory.Check(this, AccessMode.W_OK | AccessMode.X_OK);
+        directory.IsDead || !directory.TakesNewNames ? Errno.ENOENT : directory.Check(this, AccessMode.W_OK | AccessMode.X_OK);
 
     /// <summary>Whether a name may be taken out of its directory (may_delete). Errors: EROFS, EACCES, EPERM, ENOTDIR, EISDIR, EBUSY.</summary>
     private Errno CheckRemove(DirectoryNode directory, DirectoryEntry entry, bool asDirectory)

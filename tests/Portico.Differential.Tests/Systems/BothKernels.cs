@@ -10,19 +10,22 @@ internal static class BothKernels
     private static readonly Lazy<LinuxSystem> s_linux = new(WarmLinux);
     private static readonly Lazy<PorticoSystem> s_portico = new(() => new PorticoSystem());
 
-    public static void Run(Action<Kit> body)
+    /// <summary>The same with Portico's process of user 0, which owns the settings.</summary>
+    public static void RunAsRoot(Action<Kit> body) => Run(body, asRoot: true);
+
+    public static void Run(Action<Kit> body, bool asRoot = false)
     {
         lock (s_one)
         {
-            string linux = Record(s_linux.Value, body);
-            string portico = Record(s_portico.Value, body);
+            string linux = Record(s_linux.Value, body, asRoot);
+            string portico = Record(s_portico.Value, body, asRoot);
             for (int pause = 0; linux != portico && pause <= 400; pause = (2 * pause) + 50)
             {
                 // The runtime may have opened a file on Linux's thread just then, this machine have been slow, or Linux not yet have
                 // collected the sockets that the case before left in flight, with their names: again, and again later.
                 Thread.Sleep(pause);
-                linux = Record(s_linux.Value, body);
-                portico = Record(s_portico.Value, body);
+                linux = Record(s_linux.Value, body, asRoot);
+                portico = Record(s_portico.Value, body, asRoot);
             }
 
             Assert.True(linux == portico, Compare(linux, portico));
@@ -47,10 +50,10 @@ internal static class BothKernels
         return linux;
     }
 
-    private static string Record(ISystem system, Action<Kit> body)
+    private static string Record(ISystem system, Action<Kit> body, bool asRoot = false)
     {
         Kit kit = new(system);
-        system.InFreshProcess(() => body(kit));
+        system.InFreshProcess(() => body(kit), asRoot);
         return kit.Log;
     }
 

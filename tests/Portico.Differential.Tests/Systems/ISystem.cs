@@ -11,6 +11,9 @@ internal interface ISystem
     /// <summary>Makes a call: the value, or the negated errno.</summary>
     long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5);
 
-    /// <summary>Runs a case in a process whose descriptors are 0, 1 and 2 (all of them /dev/null) and nothing else.</summary>
-    void InFreshProcess(Action body);
+    /// <summary>
+    /// Runs a case in a process whose descriptors are 0, 1 and 2 (all of them /dev/null) and nothing else; of user 0 where
+    /// <paramref name="asRoot"/> says so, as it always is on Linux, where it has no capabilities.
+    /// </summary>
+    void InFreshProcess(Action body, bool asRoot = false);
 }

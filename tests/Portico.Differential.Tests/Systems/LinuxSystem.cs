@@ -40,7 +40,7 @@ internal sealed unsafe partial class LinuxSystem : ISystem
         return result == -1 ? -Marshal.GetLastPInvokeError() : result;
     }
 
-    public void InFreshProcess(Action body)
+    public void InFreshProcess(Action body, bool asRoot = false)
     {
         TaskCompletionSource done = new();
         _work.Add(() =>
@@ -99,6 +99,7 @@ internal sealed unsafe partial class LinuxSystem : ISystem
 
         SetUpNetwork();
         ProtectTheMachine();
+        LetSettingsBeChanged();
         BringLoopbackUp();
         ulong header = 0x2008_0522;
         byte* none = stackalloc byte[24];
@@ -166,6 +167,37 @@ internal sealed unsafe partial class LinuxSystem : ISystem
                 {
                     throw new InvalidOperationException("the file systems of the machine are not read-only to the tests");
                 }
+            }
+        }
+    }
+
+    /// <summary>
+    /// Settings of the thread's own network namespace, file by file, are the one thing besides its tmpfs that it may write to: what is
+    /// written there is of that namespace only.
+    /// </summary>
+    private static void LetSettingsBeChanged()
+    {
+        const ulong MOUNT_ATTR_RDONLY = 1;
+        const long MS_BIND = 0x1000;
+        ulong* attributes = stackalloc ulong[4] { 0, MOUNT_ATTR_RDONLY, 0, 0 };
+        foreach (string setting in Kit.WritableSettings)
+        {
+            fixed (byte* path = System.Text.Encoding.ASCII.GetBytes($"/proc/sys/{setting}\0"))
+            {
+                if (syscall(SYS_mount, (long)path, (long)path, 0, MS_BIND, 0, 0) != 0
+                    || syscall(SYS_mount_setattr, Process.AT_FDCWD, (long)path, 0, (long)attributes, 32, 0) != 0)
+                {
+                    throw new InvalidOperationException($"mount of {setting}: errno {Marshal.GetLastPInvokeError()}; the tests need root");
+                }
+            }
+        }
+
+        fixed (byte* ofTheMachine = "/proc/sys/fs/file-max\0"u8)
+        {
+            const long EROFS = 30;
+            if (syscall((long)SyscallNumber.access, (long)ofTheMachine, (long)AccessMode.W_OK, 0, 0, 0, 0) == 0 || Marshal.GetLastPInvokeError() != EROFS)
+            {
+                throw new InvalidOperationException("the settings of the machine are not read-only to the tests");
             }
         }
     }

@@ -17,9 +17,9 @@ internal sealed class PorticoSystem : ISystem
     public long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5) =>
         LinuxAbi.Invoke(_process, number, a0, a1, a2, a3, a4, a5);
 
-    public void InFreshProcess(Action body)
+    public void InFreshProcess(Action body, bool asRoot = false)
     {
-        _process = _kernel.CreateProcess(new ProcessOptions { Files = new ResourceLimit(1024, 4096) });
+        _process = _kernel.CreateProcess(new ProcessOptions { Files = new ResourceLimit(1024, 4096), UserId = asRoot ? 0 : 1000 });
         for (int fd = 0; fd < 3; fd++)
         {
             _process.Open("/dev/null", OpenFlags.O_RDWR).OrThrow();
@@ -34,7 +34,7 @@ internal sealed class PorticoSystem : ISystem
         finally
         {
             _process.Exit();
-            _process = _kernel.CreateProcess();
+            _process = _kernel.CreateProcess(new ProcessOptions { UserId = asRoot ? 0 : 1000 });
             CaseDirectory.Leave(this, Private);
             _process.Exit();
         }

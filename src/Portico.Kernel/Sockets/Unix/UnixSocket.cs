@@ -184,7 +184,40 @@ internal sealed partial class UnixSocket : SocketFile
         return MemoryMarshal.TryWrite(argument, value) ? Errno.None : Errno.EFAULT;
     }
 
-    internal override void OnOpened(OpenFileDescription description) => _description = description;
+    /// <summary>Descriptors on their way to it; to a listener's those that its connections have, which nobody has accepted.</summary>
+    internal override void WriteDetails(ProcText text)
+    {
+        int count = DescriptorsInQueue;
+        if (_stage == Stage.Listening && _embryos is { } embryos)
+        {
+            foreach (UnixSocket embryo in embryos)
+            {
+                count += embryo.DescriptorsInQueue;
+            }
+        }
+
+        text.Add($"scm_fds: {count}\n");
+    }
+
+    private int DescriptorsInQueue
+    {
+        get
+        {
+            int count = 0;
+            for (UnixMessage? message = _queue.First; message != null; message = message.Next)
+            {
+                count += message.Rights?.Count ?? 0;
+            }
+
+            return count;
+        }
+    }
+
+    internal override void OnOpened(OpenFileDescription description)
+    {
+        base.OnOpened(description);
+        _description = description;
+    }
 
     internal override void OnReleased(OpenFileDescription description) => End(isEmbryo: false);
 
