@@ -7,7 +7,7 @@ namespace Portico.Kernel;
 /// A thread that waits. It spins for about as long as waking a parked thread takes, so that a quick peer costs no system call, then
 /// parks. How long it spins follows success: a thread whose events come slowly soon stops burning its processor.
 /// </summary>
-internal sealed class BlockingWaiter : Waiter
+internal sealed class BlockingWaiter : Waiter, IBlockedCall
 {
     private const int Armed = 0;
     private const int Signaled = 1;
@@ -30,7 +30,7 @@ internal sealed class BlockingWaiter : Waiter
     /// <summary>Whether the wait is to end although nothing happened: its process has exited.</summary>
     public bool IsInterrupted { get; private set; }
 
-    /// <summary>Where it stands in its process's list of those who wait.</summary>
+    /// <inheritdoc/>
     public int BlockedIndex { get; set; }
 
     /// <summary>The process whose call waits; null for a call that no process makes.</summary>
@@ -44,7 +44,7 @@ internal sealed class BlockingWaiter : Waiter
         IsInterrupted = false;
     }
 
-    /// <summary>Ends the wait; under the lock.</summary>
+    /// <inheritdoc/>
     public void Interrupt(StackDriver driver)
     {
         IsInterrupted = true;

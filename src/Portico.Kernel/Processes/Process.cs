@@ -30,7 +30,7 @@ public sealed class ProcessOptions
 /// </summary>
 public sealed partial class Process
 {
-    private readonly List<BlockingWaiter> _blocked = [];
+    private readonly List<IBlockedCall> _blocked = [];
     private FileDescriptorTable _descriptors;
 
     internal Process(PorticoKernel kernel, int id, ProcessOptions options, FileDescriptorTable descriptors)
@@ -151,7 +151,7 @@ public sealed partial class Process
             }
 
             HasExited = true;
-            foreach (BlockingWaiter waiter in _blocked)
+            foreach (IBlockedCall waiter in _blocked)
             {
                 waiter.Interrupt(Driver);
             }

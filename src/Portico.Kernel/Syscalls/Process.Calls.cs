@@ -70,13 +70,13 @@ public sealed partial class Process
         return waiter;
     }
 
-    private void AddBlocked(BlockingWaiter waiter)
+    private void AddBlocked(IBlockedCall waiter)
     {
         waiter.BlockedIndex = _blocked.Count;
         _blocked.Add(waiter);
     }
 
-    private void EndWait(BlockingWaiter waiter)
+    internal void EndWait(IBlockedCall waiter)
     {
         int last = _blocked.Count - 1;
         _blocked[waiter.BlockedIndex] = _blocked[last];

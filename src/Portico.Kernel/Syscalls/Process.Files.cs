@@ -56,10 +56,10 @@ public sealed partial class Process
     }
 
     /// <summary>Writes everything where the file is a stream and the call may wait; what went out is counted across the tries.</summary>
-    private ref struct WriteCall(IoCursor source) : IDescriptorCall
+    private ref struct WriteCall(IoCursor source, long written = 0) : IDescriptorCall
     {
         private IoCursor _source = source;
-        private long _written;
+        private long _written = written;
 
         public OpenFileDescription Description { get; set; } = null!;
 

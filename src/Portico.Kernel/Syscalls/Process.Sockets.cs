@@ -215,22 +215,7 @@ public sealed partial class Process
         SyscallResult result;
         using (Driver.Enter())
         {
-            if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
-            {
-                return error;
-            }
-
-            if ((flags & ~NewSocketFlags) != 0)
-            {
-                return Errno.EINVAL;
-            }
-
-            error = description.File is SocketFile socket ? socket.CheckAccept() : Errno.ENOTSOCK;
-            if (description.File is SocketFile && error == Errno.None)
-            {
-                error = CheckRoom();
-            }
-
+            Errno error = CheckAccept(fd, flags);
             if (error != Errno.None)
             {
                 return error;
@@ -253,6 +238,22 @@ public sealed partial class Process
 
             return result;
         }
+    }
+
+    private Errno CheckAccept(int fd, SocketType flags)
+    {
+        if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
+        {
+            return error;
+        }
+
+        if ((flags & ~NewSocketFlags) != 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        error = description.File is SocketFile socket ? socket.CheckAccept() : Errno.ENOTSOCK;
+        return error == Errno.None ? CheckRoom() : error;
     }
 
     /// <summary>
