@@ -77,7 +77,8 @@ internal abstract class DescriptorOperation : Waiter, IBlockedCall, IValueTaskSo
     protected void SetTimeout(TimeSpan timeout)
     {
         KernelTimers timers = Process.Kernel.Timers;
-        timers.Set(_alarm, timers.Engine.Now + Duration.FromTimeSpan(timeout));
+        MonoTime now = timers.Engine.Now;
+        timers.Set(_alarm, now + Duration.Min(Duration.FromTimeSpan(timeout), MonoTime.Never - now));
     }
 
     /// <summary>
