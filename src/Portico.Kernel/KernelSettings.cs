@@ -34,6 +34,12 @@ public sealed class KernelSettings
     /// <summary>net.unix.max_dgram_qlen: datagrams that wait in a unix socket before others' senders have to; one more may.</summary>
     public int max_dgram_qlen { get; set; } = 10;
 
+    /// <summary>
+    /// net.ipv4.ping_group_range: the groups whose processes may open sockets for echo requests. All of them, as where systemd is; Linux
+    /// alone begins with none.
+    /// </summary>
+    public (int First, int Last) ping_group_range { get; set; } = (0, int.MaxValue);
+
     /// <summary>net.core.optmem_max, in bytes: the control messages of one call have to be shorter.</summary>
     public int optmem_max { get; set; } = 131_072;
 

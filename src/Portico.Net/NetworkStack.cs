@@ -29,6 +29,7 @@ public sealed class NetworkStack
         Options = options ?? new NetworkStackOptions();
         Ip = new IpLayer(this);
         Icmp = new IcmpLayer(this);
+        Raw = new RawLayer(this);
         Udp = new UdpLayer(this);
         Tcp = new TcpLayer(this);
         Loopback = AddInterface("lo", Options.LoopbackLink ?? new LoopbackLink(engine));
@@ -50,6 +51,9 @@ public sealed class NetworkStack
 
     /// <summary>ICMP and ICMPv6: errors and echo.</summary>
     public IcmpLayer Icmp { get; }
+
+    /// <summary>Sockets below the transports: raw ones, and those for echo requests.</summary>
+    public RawLayer Raw { get; }
 
     /// <summary>Datagrams.</summary>
     public UdpLayer Udp { get; }

@@ -59,6 +59,7 @@ public sealed partial class Process
         Limits = parent.Limits.Copy();
         _workingDirectory = parent._workingDirectory;
         _umask = parent._umask;
+        CanUseRawSockets = parent.CanUseRawSockets;
         _descriptors = descriptors;
     }
 
@@ -98,7 +99,15 @@ public sealed partial class Process
     /// <summary>Its descriptors; to be looked at inside a scope of the driver.</summary>
     public FileDescriptorTable Descriptors => _descriptors;
 
+    /// <summary>
+    /// Whether it may open raw sockets although it is not privileged (CAP_NET_RAW of capabilities(7)); false to begin with, and its
+    /// children have what it has.
+    /// </summary>
+    public bool CanUseRawSockets { get; set; }
+
     internal bool IsPrivileged => UserId == 0;
+
+    internal bool HasNetRaw => IsPrivileged || CanUseRawSockets;
 
     private StackDriver Driver => Kernel.Driver;
 

@@ -18,12 +18,6 @@ internal sealed partial class InetDatagramSocket
     private ushort _segmentBytes;
     private bool _takesSegments;
 
-    protected override bool IsEstablished => _isConnected;
-
-    protected override int LocalNumber => GetLocal().Port;
-
-    protected override IpAddress LocalAddress => GetLocal().Address;
-
     protected override long Drops => Udp.GetDrops(_handle);
 
     protected override Errno TakeError() => Udp.TakeError(_handle);
@@ -196,15 +190,8 @@ internal sealed partial class InetDatagramSocket
         }
     }
 
-    protected override Errno ChangeMembership(MembershipChange change, in IpAddress group, in IpAddress source, int interfaceIndex) => change switch
-    {
-        MembershipChange.Join => Udp.JoinGroup(_handle, group, interfaceIndex),
-        MembershipChange.Leave => Udp.LeaveGroup(_handle, group, interfaceIndex),
-        MembershipChange.JoinSource => Udp.JoinSource(_handle, group, source, interfaceIndex),
-        MembershipChange.LeaveSource => Udp.LeaveSource(_handle, group, source, interfaceIndex),
-        MembershipChange.BlockSource => Udp.BlockSource(_handle, group, source, interfaceIndex),
-        _ => Udp.UnblockSource(_handle, group, source, interfaceIndex),
-    };
+    protected override Errno ChangeMembership(MembershipChange change, in IpAddress group, in IpAddress source, int interfaceIndex) =>
+        ChangeMembership(Udp, _handle, change, group, source, interfaceIndex);
 
     protected override Errno SetSourceFilter(in IpAddress group, int interfaceIndex, MulticastFilterMode mode, ReadOnlySpan<IpAddress> sources) =>
         Udp.SetSourceFilter(_handle, group, interfaceIndex, mode, sources);
@@ -214,19 +201,4 @@ internal sealed partial class InetDatagramSocket
         Udp.GetSourceFilter(_handle, group, interfaceIndex, out mode, sources, out count);
 
     private void Tell(UdpOption option, bool isOn) => Udp.SetOption(_handle, option, isOn ? 1 : 0);
-
-    private IpAddress RemoteAddress
-    {
-        get
-        {
-            Udp.GetEndpoints(_handle, out _, out Endpoint remote);
-            return remote.Address;
-        }
-    }
-
-    private Endpoint GetLocal()
-    {
-        Udp.GetEndpoints(_handle, out Endpoint local, out _);
-        return local;
-    }
 }

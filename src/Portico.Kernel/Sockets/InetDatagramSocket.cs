@@ -4,11 +4,10 @@ using Portico.Net;
 namespace Portico.Kernel;
 
 /// <summary>A UDP socket (udp(7)).</summary>
-internal sealed partial class InetDatagramSocket : InetSocketFile
+internal sealed partial class InetDatagramSocket : InetDatagramFile
 {
     private readonly UdpHandle _handle;
     private bool _isBound;
-    private bool _isConnected;
 
     private InetDatagramSocket(StackDriver driver, NetworkStack stack, AddressFamily family, out Errno error)
         : base(driver, stack, family, SocketType.SOCK_DGRAM, (int)SocketLevel.IPPROTO_UDP)
@@ -32,12 +31,6 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
         return error;
     }
 
-    public override SocketEvents Poll()
-    {
-        SocketEvents events = WithNormal(Udp.Poll(_handle));
-        return (events & SocketEvents.Writable) != 0 ? events | SocketEvents.WriteBand : events;
-    }
-
     public override Errno Bind(Process process, ReadOnlySpan<byte> address)
     {
         Errno error = InetAddress.ForBind(Family, IsIpv6Only, address, out Endpoint local);
@@ -57,7 +50,7 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
             return Errno.EINVAL;
         }
 
-        error = Udp.Bind(_handle, local);
+        error = Udp.Bind(_handle, local, CanBindToAny);
         _isBound |= error == Errno.None;
         if (error == Errno.None && Family == AddressFamily.AF_INET6 && local.Address is { IsIpv4: false, IsUnspecified: false })
         {
@@ -77,7 +70,7 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
 
         if (SocketAddress.Family(address) == AddressFamily.AF_UNSPEC)
         {
-            _isConnected = false;
+            IsConnected = false;
             return Udp.Disconnect(_handle);
         }
 
@@ -87,22 +80,9 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
             error = Udp.Connect(_handle, remote);
         }
 
-        _isConnected |= error == Errno.None;
+        IsConnected |= error == Errno.None;
         _isBound |= error == Errno.None;
         return error;
-    }
-
-    public override Errno GetName(bool ofPeer, Span<byte> address, out int length)
-    {
-        Udp.GetEndpoints(_handle, out Endpoint local, out Endpoint remote);
-        length = 0;
-        if (ofPeer && (!_isConnected || remote.Port == 0))
-        {
-            return Errno.ENOTCONN;
-        }
-
-        length = SocketAddress.Write(address, Family, ofPeer ? remote : local);
-        return Errno.None;
     }
 
     public override Errno Shutdown(ShutdownHow how) =>
@@ -165,7 +145,7 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
         {
             return length > 65_535 ? Errno.EMSGSIZE
                 : (message.Flags & MessageFlags.MSG_OOB) != 0 ? Errno.EOPNOTSUPP
-                : message.Address.IsEmpty ? _isConnected ? Errno.None : Errno.EDESTADDRREQ
+                : message.Address.IsEmpty ? IsConnected ? Errno.None : Errno.EDESTADDRREQ
                 : InetAddress.ForSendIpv4(message.Address, out destination) is var wrong && wrong != Errno.None ? wrong
                 : destination.Port == 0 ? Errno.EINVAL
                 : Errno.None;
@@ -184,7 +164,7 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
 
         // Only what fits IPv4's length could be gathered; IPv6 says the same a little later.
         return error != Errno.None ? error
-            : message.Address.IsEmpty && !_isConnected ? Errno.EDESTADDRREQ
+            : message.Address.IsEmpty && !IsConnected ? Errno.EDESTADDRREQ
             : length > 65_535 ? Errno.EMSGSIZE
             : !message.Address.IsEmpty && destination.Port == 0 ? Errno.EINVAL
             : Errno.None;
@@ -202,60 +182,14 @@ internal sealed partial class InetDatagramSocket : InetSocketFile
         return IsIpv6Only ? whereOnlyIpv6 : InetAddress.ForSendIpv4(address, out peer);
     }
 
-    public override Errno Receive(ref IoCursor destination, ref SocketMessage message, out long count)
-    {
-        if ((message.Flags & MessageFlags.MSG_ERRQUEUE) != 0)
-        {
-            count = 0;
-            Errno none = Udp.ReceiveError(_handle, out UdpErrorInfo queued);
-            return none == Errno.None ? ReceiveError(ref destination, ref message, queued, out count) : none;
-        }
+    protected override SocketEvents Ready => Udp.Poll(_handle);
 
-        UdpReceiveFlags flags = (message.Flags & MessageFlags.MSG_PEEK) != 0 ? UdpReceiveFlags.Peek : UdpReceiveFlags.None;
-        count = 0;
-        Span<byte> piece = destination.Next();
-        byte[]? gathered = null;
-        if (piece.Length < destination.Remaining)
-        {
-            gathered = System.Buffers.ArrayPool<byte>.Shared.Rent(65_535);
-            piece = gathered.AsSpan(0, (int)Math.Min(65_535, destination.Remaining));
-        }
+    protected override void GetEndpoints(out Endpoint local, out Endpoint remote) => Udp.GetEndpoints(_handle, out local, out remote);
 
-        Errno error = Udp.Receive(_handle, piece, flags, out UdpReceiveInfo info, out int received);
-        if (error == Errno.None && info.Destination.Port == 0 && (message.Flags & MessageFlags.MSG_DONTWAIT) != 0)
-        {
-            // shutdown(2) ends reads only for those who would wait.
-            error = Errno.EAGAIN;
-        }
+    protected override Errno Take(Span<byte> buffer, UdpReceiveFlags flags, out UdpReceiveInfo info, out int received) =>
+        Udp.Receive(_handle, buffer, flags, out info, out received);
 
-        if (error == Errno.None)
-        {
-            if (gathered != null)
-            {
-                destination.Write(piece[..received]);
-            }
-            else
-            {
-                destination.Skip(received);
-            }
-
-            bool isTruncated = received < info.TotalLength;
-            message.ReturnedFlags |= isTruncated ? MessageFlags.MSG_TRUNC : MessageFlags.None;
-            count = isTruncated && (message.Flags & MessageFlags.MSG_TRUNC) != 0 ? info.TotalLength : received;
-            message.AddressLength = message.Address.IsEmpty || info.Source.Port == 0 ? 0 : SocketAddress.Write(message.Address, Family, info.Source);
-            if (info.Destination.Port != 0)
-            {
-                PutControl(ref message.ReceivedControl, info);
-            }
-        }
-
-        if (gathered != null)
-        {
-            System.Buffers.ArrayPool<byte>.Shared.Return(gathered);
-        }
-
-        return error;
-    }
+    protected override Errno TakeQueuedError(out UdpErrorInfo error) => Udp.ReceiveError(_handle, out error);
 
     internal override Errno Ioctl(OpenFileDescription description, IoctlRequest request, Span<byte> argument)
     {

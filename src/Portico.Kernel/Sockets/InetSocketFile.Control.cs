@@ -254,7 +254,7 @@ internal abstract partial class InetSocketFile
     }
 
     /// <summary>Where an answer would come from: the destination, unless that is a group.</summary>
-    private IpAddress AnswerAddress(in UdpReceiveInfo info)
+    protected virtual IpAddress AnswerAddress(in UdpReceiveInfo info)
     {
         IpAddress destination = info.Destination.Address;
         return Stack.Ip.IsLocalAddress(destination) ? destination

@@ -88,6 +88,18 @@ internal abstract partial class InetSocketFile(StackDriver driver, NetworkStack 
     /// <summary>Joins or leaves a group, or one of its sources. Streams have none (EPROTO).</summary>
     protected virtual Errno ChangeMembership(MembershipChange change, in IpAddress group, in IpAddress source, int interfaceIndex) => Errno.EPROTO;
 
+    /// <summary>The same for a socket of the engine that holds the groups.</summary>
+    protected static Errno ChangeMembership(
+        UdpLayer udp, UdpHandle handle, MembershipChange change, in IpAddress group, in IpAddress source, int interfaceIndex) => change switch
+    {
+        MembershipChange.Join => udp.JoinGroup(handle, group, interfaceIndex),
+        MembershipChange.Leave => udp.LeaveGroup(handle, group, interfaceIndex),
+        MembershipChange.JoinSource => udp.JoinSource(handle, group, source, interfaceIndex),
+        MembershipChange.LeaveSource => udp.LeaveSource(handle, group, source, interfaceIndex),
+        MembershipChange.BlockSource => udp.BlockSource(handle, group, source, interfaceIndex),
+        _ => udp.UnblockSource(handle, group, source, interfaceIndex),
+    };
+
     /// <summary>IP_MSFILTER. Streams have no groups.</summary>
     protected virtual Errno SetSourceFilter(in IpAddress group, int interfaceIndex, MulticastFilterMode mode, ReadOnlySpan<IpAddress> sources) => Errno.EINVAL;
 

@@ -127,7 +127,7 @@ internal sealed partial class InetStreamSocket
 
     protected override void OnIpChanged(IpOption option)
     {
-        if (option is IpOption.IP_TTL or IpOption.IP_TOS)
+        if (option is IpOption.IP_TTL or IpOption.IP_TOS or IpOption.IP_MINTTL)
         {
             UpdateHeader();
         }
@@ -135,7 +135,7 @@ internal sealed partial class InetStreamSocket
 
     protected override void OnIpv6Changed(Ipv6Option option)
     {
-        if (option is Ipv6Option.IPV6_UNICAST_HOPS or Ipv6Option.IPV6_TCLASS)
+        if (option is Ipv6Option.IPV6_UNICAST_HOPS or Ipv6Option.IPV6_TCLASS or Ipv6Option.IPV6_MINHOPCOUNT)
         {
             UpdateHeader();
         }
@@ -334,6 +334,7 @@ internal sealed partial class InetStreamSocket
         {
             Tcp.GetEndpoints(_handle, out _, out Endpoint remote);
             Tcp.SetOption(_handle, TcpOption.IP_TTL, remote.Address.IsIpv4 ? Inet.Ttl : Inet.HopLimit);
+            Tcp.SetOption(_handle, TcpOption.IP_MINTTL, remote.Address.IsIpv4 ? Inet.MinTtl : Inet.MinHopCount);
             Tcp.SetOption(_handle, TcpOption.IP_TOS, remote.Address.IsIpv4 ? Inet.Tos : Inet.TrafficClass);
         }
     }

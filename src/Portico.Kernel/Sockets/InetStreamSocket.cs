@@ -60,9 +60,15 @@ internal sealed partial class InetStreamSocket : InetSocketFile
                 events |= _error == Errno.None ? SocketEvents.None : SocketEvents.Error;
                 return (_shutdown & 1) == 0 ? events : events | SocketEvents.Readable | SocketEvents.ReadNormal | SocketEvents.ReadHangUp;
             default:
-                return WithNormal(Tcp.Poll(_handle));
+                SocketEvents ready = WithNormal(Tcp.Poll(_handle));
+                return IsBelowLow(ready) ? ready & ~(SocketEvents.Readable | SocketEvents.ReadNormal) : ready;
         }
     }
+
+    /// <summary>SO_RCVLOWAT: there is less to read than the program wants to hear of, and more may come.</summary>
+    private bool IsBelowLow(SocketEvents ready) =>
+        Generic.ReceiveLow > 1 && (ready & (SocketEvents.ReadHangUp | SocketEvents.HangUp | SocketEvents.Error)) == 0
+        && Tcp.ReadableBytes(_handle) < Generic.ReceiveLow;
 
     public override Errno Bind(Process process, ReadOnlySpan<byte> address)
     {
@@ -80,7 +86,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
         // IPv4 looks at the address first, IPv6 at the socket; Linux lets IPv4 sockets have addresses that nobody can connect to.
         bool isUsable = local.Address.IsUnspecified || Stack.Ip.IsLocalAddress(local.Address)
-            || (local.Address.IsIpv4 && (local.Address.IsMulticast || local.Address.IsLimitedBroadcast));
+            || (local.Address.IsIpv4 && (local.Address.IsMulticast || local.Address.IsLimitedBroadcast)) || CanBindToAny;
         if (!isIpv6 && !isUsable)
         {
             return Errno.EADDRNOTAVAIL;
@@ -97,7 +103,16 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return Errno.EINVAL;
         }
 
-        error = isUsable ? TakePort(local) : Errno.EADDRNOTAVAIL;
+        if (isUsable && local.Port == 0 && Inet.Has(InetFlags.BindAddressNoPort))
+        {
+            // The port is left to connect, which knows the peer (IP_BIND_ADDRESS_NO_PORT).
+            _bound = local.Address;
+        }
+        else
+        {
+            error = isUsable ? TakePort(local) : Errno.EADDRNOTAVAIL;
+        }
+
         if (error == Errno.None && isIpv6 && local.Address is { IsIpv4: false, IsUnspecified: false })
         {
             // As in Linux: an address of IPv6 makes the socket one of IPv6 only.
@@ -330,6 +345,11 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return Errno.EAGAIN;
         }
 
+        if (flags == TcpReceiveFlags.Peek && Generic.PeekOffset >= 0)
+        {
+            return PeekBehind(ref destination, out count);
+        }
+
         while (true)
         {
             Span<byte> piece = destination.Next();
@@ -339,6 +359,17 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             if (error != Errno.None || received < piece.Length || destination.Remaining == 0 || flags != TcpReceiveFlags.None)
             {
                 error = count > 0 ? Errno.None : error;
+                if (flags == TcpReceiveFlags.None && count > 0)
+                {
+                    MovePeekOffset((int)count);
+                    bool isEnough = destination.Total - destination.Remaining >= Math.Min(Generic.ReceiveLow, destination.Total);
+                    bool mayWait = (message.Flags & (MessageFlags.MSG_DONTWAIT | MessageFlags.MSG_WAITALL)) == 0;
+                    if (!isEnough && mayWait && IsBelowLow(WithNormal(Tcp.Poll(_handle))))
+                    {
+                        return Errno.EAGAIN;
+                    }
+                }
+
                 if (error == Errno.None && _options is { TellsQueueLength: true })
                 {
                     PutQueueLength(ref message.ReceivedControl);
@@ -346,6 +377,28 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
                 return error;
             }
+        }
+    }
+
+    /// <summary>SO_PEEK_OFF: looks at what is behind what has been looked at.</summary>
+    private Errno PeekBehind(ref IoCursor destination, out long count)
+    {
+        int offset = Generic.PeekOffset;
+        int wanted = (int)Math.Min(destination.Remaining, Math.Max(0, Tcp.ReadableBytes(_handle) - offset));
+        byte[] seen = System.Buffers.ArrayPool<byte>.Shared.Rent(Math.Max(1, offset + wanted));
+        Errno error = Tcp.Receive(_handle, seen.AsSpan(0, Math.Max(1, offset + wanted)), TcpReceiveFlags.Peek, out int received);
+        count = error == Errno.None && received > offset ? destination.Write(seen.AsSpan(offset, Math.Min(wanted, received - offset))) : 0;
+        System.Buffers.ArrayPool<byte>.Shared.Return(seen);
+        bool isEnd = (Tcp.Poll(_handle) & (SocketEvents.ReadHangUp | SocketEvents.HangUp)) != 0;
+        Generic.PeekOffset = offset + (int)count;
+        return error != Errno.None || count > 0 || isEnd ? error : Errno.EAGAIN;
+    }
+
+    private void MovePeekOffset(int read)
+    {
+        if (Generic.PeekOffset > 0)
+        {
+            Generic.PeekOffset = Math.Max(0, Generic.PeekOffset - read);
         }
     }
 
@@ -438,6 +491,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             ReusePort = Generic.Has(GenericFlags.ReusePort),
             Ipv6Only = IsIpv6Only,
             InterfaceIndex = Generic.InterfaceIndex,
+            AnyAddress = CanBindToAny,
         };
         Errno error = Tcp.Bind(request, out _binding);
         if (error == Errno.None)

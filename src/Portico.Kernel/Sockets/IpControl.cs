@@ -65,11 +65,11 @@ internal static class IpControl
     /// </summary>
     public static Errno ReadGeneric(Process process, int type, ReadOnlySpan<byte> data, bool hasTransmitTime) => type switch
     {
-        (int)SocketOption.SO_MARK when !process.IsPrivileged => Errno.EPERM,
+        (int)SocketOption.SO_MARK when !process.HasNetRaw => Errno.EPERM,
         (int)SocketOption.SO_MARK => data.Length == sizeof(int) ? Errno.None : Errno.EINVAL,
         (int)SocketOption.SO_PRIORITY when data.Length != sizeof(int) => Errno.EINVAL,
         (int)SocketOption.SO_PRIORITY =>
-            MemoryMarshal.Read<int>(data) is >= 0 and <= 6 || process.IsPrivileged ? Errno.None : Errno.EPERM,
+            MemoryMarshal.Read<int>(data) is >= 0 and <= 6 || process.HasNetRaw ? Errno.None : Errno.EPERM,
         (int)SocketOption.SO_TIMESTAMPING or (int)SocketOption.SO_TIMESTAMPING_NEW =>
             data.Length == sizeof(int) && (MemoryMarshal.Read<int>(data) & ~TimestampRecordMask) == 0 ? Errno.None : Errno.EINVAL,
         SCM_TXTIME => hasTransmitTime && data.Length == sizeof(long) ? Errno.None : Errno.EINVAL,

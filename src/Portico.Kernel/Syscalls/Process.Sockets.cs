@@ -167,7 +167,12 @@ public sealed partial class Process
                 return Errno.None;
             case SocketType.SOCK_DGRAM when protocol is 0 or (int)SocketLevel.IPPROTO_UDP:
                 return InetDatagramSocket.Make(Driver, Network, family, out made);
-            case SocketType.SOCK_STREAM or SocketType.SOCK_DGRAM:
+            case SocketType.SOCK_DGRAM when protocol == (int)(family == AddressFamily.AF_INET ? IpProtocol.Icmp : IpProtocol.Icmpv6):
+                (int first, int last) = Kernel.Settings.ping_group_range;
+                return GroupId < first || GroupId > last ? Errno.EACCES : InetRawSocket.Make(Driver, Network, family, kind, protocol, out made);
+            case SocketType.SOCK_RAW when protocol != 0:
+                return HasNetRaw ? InetRawSocket.Make(Driver, Network, family, kind, protocol, out made) : Errno.EPERM;
+            case SocketType.SOCK_STREAM or SocketType.SOCK_DGRAM or SocketType.SOCK_RAW:
                 return Errno.EPROTONOSUPPORT;
             default:
                 return Errno.ESOCKTNOSUPPORT;

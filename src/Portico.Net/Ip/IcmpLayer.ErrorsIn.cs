@@ -54,6 +54,7 @@ public sealed partial class IcmpLayer
     /// <summary>Tells the transport that sent the packet.</summary>
     private void Report(in IcmpErrorInfo error, ReadOnlySpan<byte> quotedTransport)
     {
+        _stack.Raw.HandleIcmpError(error, quotedTransport);
         switch (error.Protocol)
         {
             case IpProtocol.Tcp:

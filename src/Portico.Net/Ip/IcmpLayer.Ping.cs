@@ -183,6 +183,12 @@ public sealed partial class IcmpLayer
 
     private void HandleEchoReply(Packet packet, in IpInfo info, MibTable<IcmpCounter> mib)
     {
+        if (_stack.Raw.OnEchoReply(packet, info))
+        {
+            packet.Release();
+            return;
+        }
+
         IcmpEchoSocket? socket = packet.LinearLength < IcmpHeader.Length
             ? null
             : FindByIdentifier(info.Destination.IsIpv4, BinaryPrimitives.ReadUInt16BigEndian(packet.Linear[4..]));

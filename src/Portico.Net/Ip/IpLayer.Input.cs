@@ -183,7 +183,7 @@ public sealed unsafe partial class IpLayer
     /// <summary>Hands a whole packet, its IP headers pulled, to whoever handles the protocol.</summary>
     private void Deliver(Packet packet, in IpInfo info, MibTable<IpCounter> mib, int nextHeaderOffset = 6)
     {
-        bool isClaimed = RawReceiver != null && RawReceiver.OnPacket(packet, info);
+        bool isClaimed = _stack.Raw.OnPacket(packet, info) | (RawReceiver != null && RawReceiver.OnPacket(packet, info));
         switch (info.Protocol)
         {
             case IpProtocol.Tcp:
@@ -221,13 +221,6 @@ public sealed unsafe partial class IpLayer
         {
             mib[IpCounter.InDelivers]++;
             MulticastMembership.HandleIgmp(packet, info);
-            return;
-        }
-
-        if (isIpv4 && info.Protocol == IpProtocol.Igmp)
-        {
-            mib[IpCounter.InDelivers]++;
-            NetworkInterface.HandleGroupMembership(packet, info);
             return;
         }
 

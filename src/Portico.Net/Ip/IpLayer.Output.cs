@@ -19,6 +19,49 @@ public sealed unsafe partial class IpLayer
         return send.Destination.IsIpv4 ? SendIpv4(packet, route, send) : SendIpv6(packet, route, send);
     }
 
+    /// <summary>
+    /// Sends a packet that begins with an IPv4 header of its sender's making (IP_HDRINCL): length and checksum are filled in, and source and
+    /// identification where they are 0. Takes ownership. Errors: EINVAL for a header that is longer than the packet, ENETDOWN.
+    /// </summary>
+    internal Errno SendWithHeader(Packet packet, in RouteCache route, in IpAddress source)
+    {
+        const int IdentificationOffset = 4;
+        const int ChecksumOffset = 10;
+        const int SourceOffset = 12;
+        MibTable<IpCounter> mib = Ipv4Counters;
+        mib[IpCounter.OutRequests]++;
+        Span<byte> header = packet.Linear;
+        int length = (header[0] & 0xF) * 4;
+        if (length > packet.Length)
+        {
+            return Refuse(packet, mib, Errno.EINVAL, IpCounter.DropBadHeader);
+        }
+
+        if (length >= Ipv4HeaderBytes)
+        {
+            if (IpAddress.ReadIpv4(header[SourceOffset..]).IsUnspecified)
+            {
+                source.WriteIpv4(header[SourceOffset..]);
+            }
+
+            BinaryPrimitives.WriteUInt16BigEndian(header[2..], (ushort)packet.Length);
+            if (BinaryPrimitives.ReadUInt16BigEndian(header[IdentificationOffset..]) == 0)
+            {
+                ushort identification = NextIpv4Identification(source, route.NextHop, (IpProtocol)header[9]);
+                BinaryPrimitives.WriteUInt16BigEndian(header[IdentificationOffset..], identification);
+            }
+
+            BinaryPrimitives.WriteUInt16BigEndian(header[ChecksumOffset..], 0);
+            BinaryPrimitives.WriteUInt16BigEndian(header[ChecksumOffset..], InternetChecksum.Compute(header[..length]));
+        }
+
+        packet.NetworkOffset = packet.Start;
+        packet.TransportOffset = packet.Start + length;
+        mib[IpCounter.OutTransmits]++;
+        mib[IpCounter.OutOctets] += packet.Length;
+        return Transmit(packet, route);
+    }
+
     private Errno SendIpv4(Packet packet, in RouteCache route, in IpSend send)
     {
         MibTable<IpCounter> mib = Ipv4Counters;

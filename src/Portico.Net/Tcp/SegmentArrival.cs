@@ -31,7 +31,14 @@ public sealed unsafe partial class TcpLayer
             Tcb* c = _connections.At(value);
             _recentConnection = value;
             c->SegsIn++;
-            ArriveAtConnection(c, ref seg);
+            if (info.HopLimit >= c->HopLimitMin)
+            {
+                ArriveAtConnection(c, ref seg);
+            }
+            else
+            {
+                CountDrop(TcpCounter.TCPMinTTLDrop);
+            }
         }
         else if (value == 0)
         {

@@ -242,6 +242,9 @@ internal unsafe struct Tcb
     public ushort RemotePort;
     public ushort BoundInterface;
     public byte HopLimit;
+
+    /// <summary>IP_MINTTL; 0 for none.</summary>
+    public byte HopLimitMin;
     public byte TrafficClass;
     public RouteCache Route;
 

@@ -131,5 +131,8 @@ public enum TcpCounter
 
     /// <summary>Data for a direction that the application has shut.</summary>
     DataAfterShutdown,
+
+    /// <summary>A segment whose TTL or hop limit is below IP_MINTTL or IPV6_MINHOPCOUNT (RFC 5082).</summary>
+    TCPMinTTLDrop,
 #pragma warning restore CS1591
 }

@@ -19,6 +19,9 @@ public struct TcpBindRequest
 
     /// <summary>SO_BINDTODEVICE.</summary>
     public int InterfaceIndex;
+
+    /// <summary>IP_FREEBIND or IP_TRANSPARENT: the address need not be the stack's.</summary>
+    public bool AnyAddress;
 }
 
 /// <summary>A local end that is taken; given back by <see cref="TcpLayer.Release"/>.</summary>
@@ -46,7 +49,7 @@ public sealed unsafe partial class TcpLayer
         binding = default;
         IpAddress address = request.Local.Address;
         bool isGroup = address.IsIpv4 && (address.IsMulticast || address.IsLimitedBroadcast);
-        if (!address.IsUnspecified && !isGroup && !_stack.Ip.IsLocalAddress(address))
+        if (!address.IsUnspecified && !isGroup && !request.AnyAddress && !_stack.Ip.IsLocalAddress(address))
         {
             return Errno.EADDRNOTAVAIL;
         }

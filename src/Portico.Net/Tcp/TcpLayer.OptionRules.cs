@@ -12,6 +12,7 @@ public sealed unsafe partial class TcpLayer
             TcpOption.TCP_KEEPIDLE or TcpOption.TCP_KEEPINTVL => value is >= 1 and <= 32767,
             TcpOption.TCP_KEEPCNT or TcpOption.TCP_SYNCNT => value is >= 1 and <= 127,
             TcpOption.TCP_USER_TIMEOUT => value >= 0,
+            TcpOption.IP_MINTTL => value is >= 0 and <= 255,
             TcpOption.IP_TTL => value == -1 || value is >= 1 and <= 255,
             TcpOption.TCP_CONGESTION => value is (int)TcpCongestion.Cubic or (int)TcpCongestion.Reno,
             _ => true,

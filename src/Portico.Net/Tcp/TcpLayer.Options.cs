@@ -113,6 +113,8 @@ public sealed unsafe partial class TcpLayer
 
                 c->HopLimit = value == -1 ? (byte)0 : (byte)value;
                 return Errno.None;
+            case TcpOption.IP_MINTTL:
+                return SetByte(value, 0, 255, ref c->HopLimitMin);
             case TcpOption.IP_TOS:
                 // The ECN bits are TCP's own (Linux: INET_ECN_MASK).
                 c->TrafficClass = (byte)((value & ~3) | (c->TrafficClass & 3));
@@ -190,6 +192,9 @@ public sealed unsafe partial class TcpLayer
                 break;
             case TcpOption.IP_TOS:
                 value = c->TrafficClass;
+                break;
+            case TcpOption.IP_MINTTL:
+                value = c->HopLimitMin;
                 break;
             default:
                 return Errno.ENOPROTOOPT;

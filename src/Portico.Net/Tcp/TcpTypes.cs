@@ -92,6 +92,9 @@ public enum TcpOption
     SO_OOBINLINE,
     IP_TTL,
     IP_TOS,
+
+    /// <summary>IP_MINTTL or IPV6_MINHOPCOUNT: segments with less are dropped; 0 for none.</summary>
+    IP_MINTTL,
 #pragma warning restore CS1591
 }
 

@@ -70,9 +70,9 @@ public sealed partial class UdpLayer
             return Errno.EBADF;
         }
 
-        if (socket.PendingError != Errno.None)
+        if (socket.Errors.Pending != Errno.None)
         {
-            return TakeError(socket);
+            return socket.Errors.Take();
         }
 
         if (socket.ReceiveCount == 0)
@@ -100,7 +100,7 @@ public sealed partial class UdpLayer
     }
 
     /// <summary>Reads and clears the pending error (SO_ERROR).</summary>
-    public Errno TakeError(UdpHandle handle) => TryGet(handle, out UdpSocket? socket) ? TakeError(socket) : Errno.EBADF;
+    public Errno TakeError(UdpHandle handle) => TryGet(handle, out UdpSocket? socket) ? socket.Errors.Take() : Errno.EBADF;
 
     /// <summary>
     /// Takes the oldest entry of the error queue, which IP_RECVERR or IPV6_RECVERR turns on (MSG_ERRQUEUE). Errors: EBADF, EAGAIN.
@@ -108,40 +108,7 @@ public sealed partial class UdpLayer
     public Errno ReceiveError(UdpHandle handle, out UdpErrorInfo info)
     {
         info = default;
-        if (!TryGet(handle, out UdpSocket? socket))
-        {
-            return Errno.EBADF;
-        }
-
-        if (socket.ErrorCount == 0)
-        {
-            return Errno.EAGAIN;
-        }
-
-        info = socket.Errors![socket.ErrorHead];
-        socket.Errors[socket.ErrorHead] = default;
-        socket.ErrorHead = (socket.ErrorHead + 1) % socket.Errors.Length;
-        socket.ErrorCount--;
-
-        // An entry of ICMP that comes next becomes the pending error (sock_dequeue_err_skb).
-        bool isNextOfIcmp = socket.ErrorCount > 0 && socket.Errors[socket.ErrorHead].Origin != UdpErrorOrigin.Local;
-        if (isNextOfIcmp)
-        {
-            socket.PendingError = socket.Errors[socket.ErrorHead].Error;
-        }
-        else if (info.Origin != UdpErrorOrigin.Local)
-        {
-            socket.PendingError = Errno.None;
-        }
-
-        return Errno.None;
-    }
-
-    private static Errno TakeError(UdpSocket socket)
-    {
-        Errno error = socket.PendingError;
-        socket.PendingError = Errno.None;
-        return error;
+        return TryGet(handle, out UdpSocket? socket) ? socket.Errors.Receive(out info) : Errno.EBADF;
     }
 
     /// <summary>The order is Linux's: a socket of IPv6 looks at the destination first.</summary>

@@ -55,21 +55,18 @@ public sealed partial class UdpLayer
             return;
         }
 
-        socket.PendingError = error.Error;
+        socket.Errors.Pending = error.Error;
         _engine.Notify(socket.OwnerSlot, SocketEvents.Error);
     }
 
     private void QueueError(UdpSocket socket, in UdpErrorInfo info)
     {
-        int max = Math.Max(1, Options.error_queue_max);
-        socket.Errors ??= new UdpErrorInfo[max];
-        if (socket.ErrorCount == socket.Errors.Length)
+        if (!socket.Errors.TryAdd(info, Options.error_queue_max))
         {
             CountersOf(info.Destination.Address)[UdpCounter.ErrorQueueDrops]++;
             return;
         }
 
-        socket.Errors[(socket.ErrorHead + socket.ErrorCount++) % socket.Errors.Length] = info;
         _engine.Notify(socket.OwnerSlot, SocketEvents.Error);
     }
 }

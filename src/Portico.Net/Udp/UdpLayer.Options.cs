@@ -201,7 +201,7 @@ public sealed partial class UdpLayer
         if (!isOn)
         {
             // Linux throws the queue away with the option.
-            socket.ErrorHead = socket.ErrorCount = 0;
+            socket.Errors.Clear();
         }
 
         return Errno.None;

@@ -40,9 +40,9 @@ public sealed partial class UdpLayer
         }
 
         // Linux reports a pending error here: sock_alloc_send_skb looks at it first.
-        if (socket.PendingError != Errno.None)
+        if (socket.Errors.Pending != Errno.None)
         {
-            return TakeError(socket);
+            return socket.Errors.Take();
         }
 
         return socket.IsSendShut ? Errno.EPIPE : Transmit(socket, data, destination, options);

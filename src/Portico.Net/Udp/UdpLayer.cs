@@ -82,7 +82,12 @@ public sealed partial class UdpLayer
     /// Gives the socket an address and port (port 0: one that is free). Errors: EBADF, EINVAL where it has one already, EAFNOSUPPORT,
     /// EADDRNOTAVAIL where the address is not the stack's, EADDRINUSE.
     /// </summary>
-    public Errno Bind(UdpHandle handle, in Endpoint local)
+    public Errno Bind(UdpHandle handle, in Endpoint local) => Bind(handle, local, anyAddress: false);
+
+    /// <summary>
+    /// The same, with <paramref name="anyAddress"/> also for an address of somebody else (IP_FREEBIND, IP_TRANSPARENT).
+    /// </summary>
+    public Errno Bind(UdpHandle handle, in Endpoint local, bool anyAddress)
     {
         if (!TryGet(handle, out UdpSocket? socket))
         {
@@ -104,7 +109,7 @@ public sealed partial class UdpLayer
         }
 
         bool isGroup = address.IsMulticast || address.IsLimitedBroadcast || _stack.Ip.IsSubnetBroadcast(address);
-        if (!address.IsUnspecified && !isGroup && !_stack.Ip.IsLocalAddress(address))
+        if (!address.IsUnspecified && !isGroup && !anyAddress && !_stack.Ip.IsLocalAddress(address))
         {
             return Errno.EADDRNOTAVAIL;
         }
@@ -305,7 +310,7 @@ public sealed partial class UdpLayer
             events |= SocketEvents.Readable;
         }
 
-        if (socket.PendingError != Errno.None || socket.ErrorCount > 0)
+        if (socket.Errors.IsAny)
         {
             events |= SocketEvents.Error;
         }

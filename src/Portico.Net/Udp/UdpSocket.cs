@@ -100,10 +100,7 @@ internal sealed class UdpSocket(int index)
     public int SendMemoryMax;
     public long Drops;
 
-    public Errno PendingError;
-    public UdpErrorInfo[]? Errors;
-    public int ErrorHead;
-    public int ErrorCount;
+    public DatagramErrors Errors;
 
     public readonly List<UdpMembership> Memberships = [];
 
@@ -131,8 +128,7 @@ internal sealed class UdpSocket(int index)
         Binding = default;
         Route = default;
         Drops = 0;
-        PendingError = Errno.None;
-        ErrorHead = ErrorCount = 0;
+        Errors = default;
     }
 
     public IpAddress Any => IsIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4;

@@ -102,6 +102,39 @@ internal static class SocketKinds
             kit.Send(other, [], 0, Kit.Loopback(AF_INET, kit.PortOf(fd)));
             return Arrived(kit, fd);
         },
+        ["an echo socket"] = kit => kit.Socket(AF_INET, SOCK_DGRAM, 1),
+        ["an echo socket of IPv6 with a reply"] = kit =>
+        {
+            long fd = kit.Socket(AF_INET6, SOCK_DGRAM, 58);
+            kit.Bind(fd, Kit.Address("::", 0x4321));
+            kit.Send(fd, [128, 0, 0, 0, 0, 0, 0, 7, 1, 2, 3], 0, Kit.Loopback(AF_INET6, 0));
+            kit.PortOf(fd);
+            return Arrived(kit, fd);
+        },
+        ["a connected echo socket"] = kit =>
+        {
+            long fd = kit.Socket(AF_INET, SOCK_DGRAM, 1);
+            kit.Connect(fd, Kit.Loopback(AF_INET, 9));
+            kit.PortOf(fd);
+            return fd;
+        },
+        ["a raw socket"] = kit => kit.RawSocket(AF_INET, 253),
+        ["a raw socket of IPv6"] = kit => kit.RawSocket(AF_INET6, 253),
+        ["a raw socket with a packet"] = kit =>
+        {
+            long fd = kit.RawSocket(AF_INET, 253);
+            byte[] packet = [0x45, 0, 0, 24, 0, 7, 0x40, 0, 64, 253, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1, 1, 2, 3, 4];
+            kit.Send(kit.RawSocket(AF_INET, 255), packet, 0, Kit.Loopback(AF_INET, 0));
+            return Arrived(kit, fd);
+        },
+        ["a connected raw socket of IPv6 with a packet"] = kit =>
+        {
+            long fd = kit.RawSocket(AF_INET6, 254);
+            kit.Connect(fd, Kit.Loopback(AF_INET6, 0));
+            kit.WriteBytes(fd, "to myself"u8);
+            return Arrived(kit, fd);
+        },
+        ["a raw socket with headers of its own"] = kit => kit.RawSocket(AF_INET, 255),
         ["a UDP socket whose peer is not there"] = kit =>
         {
             long gone = Bound(kit, AF_INET, SOCK_DGRAM);

@@ -16,4 +16,7 @@ internal interface ISystem
     /// <paramref name="asRoot"/> says so, as it always is on Linux, where it has no capabilities.
     /// </summary>
     void InFreshProcess(Action body, bool asRoot = false);
+
+    /// <summary>Makes calls as a process that may open raw sockets (CAP_NET_RAW), which those of a case may not.</summary>
+    void WithNetRaw(Action calls);
 }

@@ -19,6 +19,14 @@ internal sealed unsafe partial class Kit
         return result;
     }
 
+    /// <summary>A raw socket, which a case alone may not open.</summary>
+    public long RawSocket(AddressFamily family, int protocol)
+    {
+        long fd = -1;
+        system.WithNetRaw(() => fd = Socket(family, SocketType.SOCK_RAW, protocol));
+        return fd;
+    }
+
     /// <summary>A struct sockaddr of the loopback of a family.</summary>
     public static byte[] Loopback(AddressFamily family, ushort port) =>
         SocketAddress.Of(new Endpoint(IpAddress.Parse(family == AddressFamily.AF_INET ? "127.0.0.1" : "::1"), port));

@@ -17,6 +17,7 @@ internal sealed unsafe partial class LinuxSystem : ISystem
     private const int CLONE_NEWNS = 0x2_0000;
     private const int CLONE_NEWNET = 0x4000_0000;
     private const int SYS_capset = 126;
+    private const uint CAP_NET_RAW = 1 << 13;
     private const long SYS_mount = 165;
     private const long SYS_mount_setattr = 442;
     private const int O_RDWR = 2;
@@ -101,21 +102,33 @@ internal sealed unsafe partial class LinuxSystem : ISystem
         ProtectTheMachine();
         LetSettingsBeChanged();
         BringLoopbackUp();
+        SetCapabilities(0);
+        Reset();
+    }
+
+    public void WithNetRaw(Action calls)
+    {
+        SetCapabilities(CAP_NET_RAW);
+        calls();
+        SetCapabilities(0);
+    }
+
+    /// <summary>Gives up all capabilities of the thread for good but one, which is as good as given up while it is not effective.</summary>
+    private static void SetCapabilities(uint effective)
+    {
         ulong header = 0x2008_0522;
-        byte* none = stackalloc byte[24];
-        new Span<byte>(none, 24).Clear();
-        if (syscall(SYS_capset, (long)(&header), (long)none, 0, 0, 0, 0) != 0)
+        uint* sets = stackalloc uint[6] { effective, CAP_NET_RAW, 0, 0, 0, 0 };
+        if (syscall(SYS_capset, (long)(&header), (long)sets, 0, 0, 0, 0) != 0)
         {
             throw new InvalidOperationException($"capset: errno {Marshal.GetLastPInvokeError()}");
         }
-
-        Reset();
     }
 
     /// <summary>The settings of the new network namespace that machines have otherwise than Portico, as Portico has them.</summary>
     private static void SetUpNetwork()
     {
         File.WriteAllText("/proc/sys/net/ipv4/tcp_rmem", "4096 131072 6291456");
+        File.WriteAllText("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
     }
 
     private void BringLoopbackUp()

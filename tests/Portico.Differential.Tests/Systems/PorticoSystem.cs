@@ -17,6 +17,13 @@ internal sealed class PorticoSystem : ISystem
     public long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5) =>
         LinuxAbi.Invoke(_process, number, a0, a1, a2, a3, a4, a5);
 
+    public void WithNetRaw(Action calls)
+    {
+        _process.CanUseRawSockets = true;
+        calls();
+        _process.CanUseRawSockets = false;
+    }
+
     public void InFreshProcess(Action body, bool asRoot = false)
     {
         _process = _kernel.CreateProcess(new ProcessOptions { Files = new ResourceLimit(1024, 4096), UserId = asRoot ? 0 : 1000 });

@@ -49,6 +49,7 @@ internal enum InetFlags : ulong
     Ipv6Only = 1ul << 39,
     Ipv6RoutingHeader = 1ul << 40,
     Ipv6OldRoutingHeader = 1ul << 41,
+    RouterAlert = 1ul << 42,
 }
 
 /// <summary>What an internet socket keeps for the levels IPPROTO_IP and IPPROTO_IPV6 (struct inet_sock and ipv6_pinfo in Linux).</summary>

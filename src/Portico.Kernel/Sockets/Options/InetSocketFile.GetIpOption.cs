@@ -37,7 +37,7 @@ internal abstract partial class InetSocketFile
             case IpOption.IP_TTL:
                 return _inet.Ttl < 0 ? Stack.Ip.Options.ip_default_ttl : _inet.Ttl;
             case IpOption.IP_ROUTER_ALERT:
-                return 0;
+                return _inet.Has(InetFlags.RouterAlert) ? 1 : 0;
             case IpOption.IP_MTU_DISCOVER:
                 return _inet.MtuDiscover;
             case IpOption.IP_MINTTL:

@@ -25,7 +25,7 @@ internal abstract partial class InetSocketFile
         switch (option)
         {
             case Ipv6Option.IPV6_ADDRFORM:
-                return IsRaw ? Errno.ENOPROTOOPT : IsEstablished ? Return((int)Family, value, out length) : Errno.ENOTCONN;
+                return !HasAddressForm ? Errno.ENOPROTOOPT : IsEstablished ? Return((int)Family, value, out length) : Errno.ENOTCONN;
             case Ipv6Option.IPV6_MTU:
                 Errno error = GetPathMtu(out int mtu);
                 return error == Errno.None ? Return(mtu, value, out length) : error;
@@ -104,7 +104,7 @@ internal abstract partial class InetSocketFile
         bool needsBool = option is Ipv6Option.IPV6_MULTICAST_LOOP or Ipv6Option.IPV6_RECVERR_RFC4884;
         Errno error = option switch
         {
-            Ipv6Option.IPV6_TRANSPARENT when number != 0 && !process.IsPrivileged => Errno.EPERM,
+            Ipv6Option.IPV6_TRANSPARENT when number != 0 && !process.HasNetRaw => Errno.EPERM,
             _ when needsInt && !isInt => Errno.EINVAL,
             _ when needsBool && number is not (0 or 1) => Errno.EINVAL,
             Ipv6Option.IPV6_V6ONLY when LocalNumber != 0 => Errno.EINVAL,
@@ -164,11 +164,13 @@ internal abstract partial class InetSocketFile
                 return SetIpv6MulticastInterface(number);
             case Ipv6Option.IPV6_ADDRFORM:
                 // A socket whose peer is of IPv4 could become one of IPv4; here it stays what it is.
-                return IsEstablished ? Errno.EADDRNOTAVAIL : Errno.ENOTCONN;
+                return !HasAddressForm ? Errno.ENOPROTOOPT : IsEstablished ? Errno.EADDRNOTAVAIL : Errno.ENOTCONN;
             default:
                 return Errno.ENOPROTOOPT;
         }
     }
+
+    private bool HasAddressForm => Protocol is (int)SocketLevel.IPPROTO_TCP or (int)SocketLevel.IPPROTO_UDP && !IsRaw;
 
     private Errno SetSourcePreferences(int number)
     {

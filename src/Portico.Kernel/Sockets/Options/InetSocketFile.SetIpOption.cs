@@ -34,7 +34,7 @@ internal abstract partial class InetSocketFile
         {
             IpOption.IP_RECVFRAGSIZE when IsStream => Errno.EINVAL,
             IpOption.IP_HDRINCL or IpOption.IP_NODEFRAG when !IsRaw => Errno.ENOPROTOOPT,
-            IpOption.IP_TRANSPARENT when number != 0 && !process.IsPrivileged => Errno.EPERM,
+            IpOption.IP_TRANSPARENT when number != 0 && !process.HasNetRaw => Errno.EPERM,
             _ when needsByte && length < 1 => Errno.EINVAL,
             _ when needsBool && number is not (0 or 1) => Errno.EINVAL,
             _ => Errno.None,
@@ -104,8 +104,7 @@ internal abstract partial class InetSocketFile
             case IpOption.IP_UNICAST_IF:
                 return SetUnicastInterface(number, length);
             case IpOption.IP_ROUTER_ALERT:
-                // Routers that listen to such packets need a raw socket of a protocol.
-                return IsRaw && LocalNumber != RawProtocolAny ? Errno.ENOPROTOOPT : Errno.EINVAL;
+                return SetRouterAlert(number != 0);
             case IpOption.IP_OPTIONS:
                 return length == 0 ? Errno.None : length > IpOptionBytesMax ? Errno.EINVAL : Errno.ENOPROTOOPT;
             case IpOption.IP_IPSEC_POLICY or IpOption.IP_XFRM_POLICY:
@@ -127,6 +126,23 @@ internal abstract partial class InetSocketFile
         2 => 6,
         _ => 4,
     };
+
+    /// <summary>For routers: they listen to such packets with a raw socket of a protocol.</summary>
+    private Errno SetRouterAlert(bool isOn)
+    {
+        if (!IsRaw || LocalNumber == RawProtocolAny)
+        {
+            return Errno.EINVAL;
+        }
+
+        if (isOn == _inet.Has(InetFlags.RouterAlert))
+        {
+            return isOn ? Errno.EADDRINUSE : Errno.ENOBUFS;
+        }
+
+        _inet.Set(InetFlags.RouterAlert, isOn);
+        return Errno.None;
+    }
 
     private Errno SetUnicastInterface(int number, int length)
     {

@@ -33,6 +33,9 @@ internal abstract partial class SocketFile
     /// <summary>SO_ACCEPTCONN.</summary>
     protected virtual bool IsListening => false;
 
+    /// <summary>Whether there is SO_PEEK_OFF.</summary>
+    protected virtual bool HasPeekOffset => true;
+
     /// <summary>SO_SNDBUF, as it reads.</summary>
     protected virtual int SendBuffer => _generic.SendBuffer;
 
@@ -73,6 +76,7 @@ internal abstract partial class SocketFile
             case SocketOption.SO_PASSCRED or SocketOption.SO_PASSSEC or SocketOption.SO_PASSRIGHTS or SocketOption.SO_PASSPIDFD when Family != AddressFamily.AF_UNIX:
                 return Errno.EOPNOTSUPP;
             case SocketOption.SO_TXREHASH when !IsTcp:
+            case SocketOption.SO_PEEK_OFF when !HasPeekOffset:
                 return Errno.EOPNOTSUPP;
             case SocketOption.SO_LINGER:
                 return Return(_generic.Has(GenericFlags.Linger) ? 1 : 0, (int)_generic.LingerSeconds, value, out length);

@@ -98,7 +98,7 @@ internal abstract partial class SocketFile
         switch (option)
         {
             case SocketOption.SO_PRIORITY:
-                if (number is < 0 or > PriorityMax && !process.IsPrivileged)
+                if (number is < 0 or > PriorityMax && !process.HasNetRaw)
                 {
                     return Errno.EPERM;
                 }
@@ -132,13 +132,15 @@ internal abstract partial class SocketFile
             case SocketOption.SO_DETACH_REUSEPORT_BPF:
                 return _generic.Has(GenericFlags.ReusePort) ? Errno.ENOENT : Errno.EINVAL;
             case SocketOption.SO_MARK:
-                if (!process.IsPrivileged)
+                if (!process.HasNetRaw)
                 {
                     return Errno.EPERM;
                 }
 
                 _generic.Mark = number;
                 return Errno.None;
+            case SocketOption.SO_PEEK_OFF when !HasPeekOffset:
+                return Errno.EOPNOTSUPP;
             case SocketOption.SO_PEEK_OFF:
                 _generic.PeekOffset = number;
                 return Errno.None;
@@ -311,7 +313,7 @@ internal abstract partial class SocketFile
 
     private Errno BindToInterface(Process process, int index)
     {
-        if (_generic.InterfaceIndex != 0 && !process.IsPrivileged)
+        if (_generic.InterfaceIndex != 0 && !process.HasNetRaw)
         {
             return Errno.EPERM;
         }

@@ -44,7 +44,7 @@ internal enum TcpOptionNumber
 /// </summary>
 internal sealed class TcpOptionValues
 {
-    private const int Count = (int)TcpOption.IP_TOS + 1;
+    private const int Count = (int)TcpOption.IP_MINTTL + 1;
     private readonly int[] _values = new int[Count];
     private uint _set;
 
