@@ -95,4 +95,7 @@ public enum KernelCounter
 
     /// <summary>Masters that were not opened because of kernel.pty.max.</summary>
     TerminalLimit,
+
+    /// <summary>Sockets of all kinds at present that have a description.</summary>
+    Sockets,
 }

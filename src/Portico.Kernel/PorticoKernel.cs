@@ -132,7 +132,9 @@ public sealed class PorticoKernel : IDisposable
             return Errno.ENFILE;
         }
 
+        Caller = opener;
         Counters[KernelCounter.OpenFiles]++;
+        Counters[KernelCounter.Sockets] += file is SocketFile ? 1 : 0;
         description = new OpenFileDescription(this, file, flags);
         file.OnOpened(description);
         return Errno.None;
@@ -146,7 +148,11 @@ public sealed class PorticoKernel : IDisposable
         return hasRoom;
     }
 
-    internal void OnReleased() => Counters[KernelCounter.OpenFiles]--;
+    internal void OnReleased(KernelFile file)
+    {
+        Counters[KernelCounter.OpenFiles]--;
+        Counters[KernelCounter.Sockets] -= file is SocketFile ? 1 : 0;
+    }
 
     /// <summary>Ends all processes, and the driver where the kernel made it.</summary>
     public void Dispose()

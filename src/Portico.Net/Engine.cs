@@ -149,6 +149,8 @@ public sealed class Engine : IDisposable
 
     internal int RegisterOwner(ISocketOwner owner) => _ready.Register(owner);
 
+    internal ISocketOwner? OwnerAt(int slot) => _ready.OwnerAt(slot);
+
     internal void UnregisterOwner(int slot) => _ready.Unregister(slot);
 
     internal void Notify(int ownerSlot, SocketEvents events) => _ready.Notify(ownerSlot, events);

@@ -169,6 +169,9 @@ internal sealed class ReadyList
         return slot;
     }
 
+    /// <summary>Who has a slot; null for 0.</summary>
+    public ISocketOwner? OwnerAt(int slot) => slot == 0 ? null : _owners[slot];
+
     public void Unregister(int slot)
     {
         _owners[slot] = null;

@@ -89,7 +89,7 @@ public sealed class OpenFileDescription
             }
 
             File.OnReleased(this);
-            _kernel.OnReleased();
+            _kernel.OnReleased(File);
         }
         else if (_references == InFlight && File is UnixSocket socket)
         {

@@ -41,7 +41,7 @@ internal abstract partial class SocketFile(StackDriver driver, NetworkStack stac
     internal override void OnOpened(OpenFileDescription description)
     {
         InodeNumber = description.Kernel.TakeInode();
-        UserId = description.Kernel.Caller?.UserId ?? 0;
+        UserId = description.Kernel.Caller!.UserId;
     }
 
     internal override void Stat(ref FileStatus status)

@@ -56,6 +56,18 @@ public sealed partial class NetworkInterface : ILinkClient
     /// <summary>What its link does for it.</summary>
     internal LinkFeatures Features => _features;
 
+    /// <summary>Packets that came in on its link, those that were dropped later included; a packet larger than the MTU is one.</summary>
+    public long ReceivedPackets { get; private set; }
+
+    /// <summary>Their bytes, with the link's header.</summary>
+    public long ReceivedBytes { get; private set; }
+
+    /// <summary>Packets that it has sent through its link.</summary>
+    public long SentPackets { get; private set; }
+
+    /// <summary>Their bytes, with the link's header.</summary>
+    public long SentBytes { get; private set; }
+
     /// <summary>Asks the link again what it does for its sender, after it was told to do more or less.</summary>
     public void UpdateFeatures() => _features = Link.Features;
 
@@ -193,6 +205,8 @@ public sealed partial class NetworkInterface : ILinkClient
     public void HandleFrame(Packet packet)
     {
         ArgumentNullException.ThrowIfNull(packet);
+        ReceivedPackets++;
+        ReceivedBytes += packet.Length;
         if (!_isUp)
         {
             Stack.Ip.Ipv4Counters[IpCounter.DropInterfaceDown]++;
@@ -215,11 +229,19 @@ public sealed partial class NetworkInterface : ILinkClient
     {
         if (Link.Kind == LinkKind.Ip)
         {
-            Link.Transmit(packet);
+            Transmit(packet);
             return;
         }
 
         TransmitEthernet(packet, nextHop);
+    }
+
+    /// <summary>Sends what begins as the link wants it, and counts it. Takes ownership.</summary>
+    internal void Transmit(Packet packet)
+    {
+        SentPackets++;
+        SentBytes += packet.Length;
+        Link.Transmit(packet);
     }
 
     internal bool IsGoodDestination(in IpAddress destination, uint generation) =>

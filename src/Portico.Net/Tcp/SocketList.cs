@@ -57,7 +57,7 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
-    private static bool Describe(Listener listener, ref TcpSocketRecord record)
+    private bool Describe(Listener listener, ref TcpSocketRecord record)
     {
         record.Local = listener.Request.Local;
         record.Remote = new Endpoint(record.Local.Address.IsIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6, 0);
@@ -65,6 +65,7 @@ public sealed unsafe partial class TcpLayer
         record.ReceiveQueue = (uint)listener.AcceptCount;
         record.SendQueue = (uint)listener.Backlog;
         record.Cookie = Cookie(0, listener.Index, listener.Generation);
+        record.Owner = _engine.OwnerAt(listener.Owner);
         record.Ipv6Only = listener.Request.Ipv6Only;
         return true;
     }
@@ -95,6 +96,7 @@ public sealed unsafe partial class TcpLayer
         record.Local = new Endpoint(c->LocalAddress, c->LocalPort);
         record.Remote = new Endpoint(c->RemoteAddress, c->RemotePort);
         record.State = c->State;
+        record.Owner = _engine.OwnerAt(c->Owner);
         record.Cookie = Cookie(2, c->Index, _connections.Generation(c->Index));
         record.IsReceiveShut = Has(c, TcbFlags.FinReceived | TcbFlags.ReceiveShutdown | TcbFlags.Orphan);
         record.IsSendShut = Has(c, TcbFlags.FinQueued | TcbFlags.Orphan);

@@ -49,6 +49,9 @@ public struct TcpSocketRecord
     /// <summary>Names the socket as long as it lives.</summary>
     public ulong Cookie;
 
+    /// <summary>Who holds it; null for nobody, as before a connection is accepted and after it is closed.</summary>
+    public ISocketOwner? Owner;
+
     /// <summary>IPV6_V6ONLY, of a listener on ::.</summary>
     public bool Ipv6Only;
 

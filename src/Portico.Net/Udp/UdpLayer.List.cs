@@ -18,6 +18,12 @@ public struct UdpSocketRecord
     /// <summary>Memory of its unread datagrams (Linux: sk_rmem_alloc).</summary>
     public uint ReceiveQueue;
 
+    /// <summary>Datagrams that there was no memory for.</summary>
+    public long Drops;
+
+    /// <summary>Who holds it.</summary>
+    public ISocketOwner? Owner;
+
     /// <summary>Names the socket as long as it lives.</summary>
     public ulong Cookie;
 }
@@ -46,6 +52,8 @@ public sealed partial class UdpLayer
                 IsConnected = socket.IsConnected,
                 Ipv6Only = socket.Ipv6Only,
                 ReceiveQueue = (uint)socket.ReceiveMemory,
+                Drops = socket.Drops,
+                Owner = _engine.OwnerAt(socket.OwnerSlot),
                 Cookie = ((ulong)socket.Generation << 32) | (uint)socket.Index,
             };
         }

@@ -14,6 +14,7 @@ internal sealed class ProcessDirectory(ProcFileSystem proc, Process process, boo
         Add("fd", new DescriptorDirectory(Proc, process, areLinks: true));
         Add("fdinfo", new DescriptorDirectory(Proc, process, areLinks: false));
         Add("limits", new ProcessFile(Proc, process, ProcessTexts.WriteLimits));
+        Add("net", new NetDirectory(Proc, process.Network));
         Add("root", new ProcessLink(Proc, process, static process => process.Kernel.Root));
         Add("stat", new ProcessFile(Proc, process, ProcessTexts.WriteStat));
         Add("status", new ProcessFile(Proc, process, ProcessTexts.WriteStatus));

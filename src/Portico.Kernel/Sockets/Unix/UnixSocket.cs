@@ -48,7 +48,7 @@ internal sealed partial class UnixSocket : SocketFile
     {
         _all = all;
         _backlog = all.Kernel.Settings.max_dgram_qlen;
-        all.Kernel.Counters[KernelCounter.UnixSockets]++;
+        all.OnMade(this);
     }
 
     /// <summary>Whether it has been closed; its peer may still know it.</summary>
@@ -184,35 +184,6 @@ internal sealed partial class UnixSocket : SocketFile
         return MemoryMarshal.TryWrite(argument, value) ? Errno.None : Errno.EFAULT;
     }
 
-    /// <summary>Descriptors on their way to it; to a listener's those that its connections have, which nobody has accepted.</summary>
-    internal override void WriteDetails(ProcText text)
-    {
-        int count = DescriptorsInQueue;
-        if (_stage == Stage.Listening && _embryos is { } embryos)
-        {
-            foreach (UnixSocket embryo in embryos)
-            {
-                count += embryo.DescriptorsInQueue;
-            }
-        }
-
-        text.Add($"scm_fds: {count}\n");
-    }
-
-    private int DescriptorsInQueue
-    {
-        get
-        {
-            int count = 0;
-            for (UnixMessage? message = _queue.First; message != null; message = message.Next)
-            {
-                count += message.Rights?.Count ?? 0;
-            }
-
-            return count;
-        }
-    }
-
     internal override void OnOpened(OpenFileDescription description)
     {
         base.OnOpened(description);
@@ -230,7 +201,7 @@ internal sealed partial class UnixSocket : SocketFile
         _peer = null;
         _stage = Stage.Unconnected;
         _shutdown = ShutBothWays;
-        _all.Kernel.Counters[KernelCounter.UnixSockets]--;
+        _all.OnEnded(this);
         if (_ownsAbstractName)
         {
             _all.AbstractNames.Unbind(_address!, this);

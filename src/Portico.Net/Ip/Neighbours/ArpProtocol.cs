@@ -128,6 +128,6 @@ internal sealed class ArpProtocol(NetworkInterface owner, NeighbourTable table)
         Packet packet = owner.Stack.Engine.Packets.Rent();
         ArpPacket.Write(packet.Append(ArpPacket.Length), operation, owner.Link.Address, sender, targetHardware, target);
         EthernetHeader.Write(packet.Push(EthernetHeader.Length), destination, owner.Link.Address, EtherType.Arp);
-        owner.Link.Transmit(packet);
+        owner.Transmit(packet);
     }
 }

@@ -106,7 +106,7 @@ public sealed partial class NetworkInterface
 
         ushort type = packet.Linear[0] >> 4 == 4 ? EtherType.Ipv4 : EtherType.Ipv6;
         EthernetHeader.Write(packet.Push(EthernetHeader.Length), destination, Link.Address, type);
-        Link.Transmit(packet);
+        Transmit(packet);
     }
 
     /// <summary>
