@@ -76,6 +76,53 @@ public sealed class PorticoKernel : IDisposable
     /// <summary>The process whose call is being made (Linux: current); each call says so when it begins, and when it is tried again.</summary>
     internal Process? Caller { get; set; }
 
+    /// <summary>
+    /// Mounts a directory of the machine at a path that does not exist yet, in a directory that does. Its files are then everybody's in
+    /// this kernel, with the rights that the program has that runs it, unless it is mounted read-only. Calls on them are made under the
+    /// kernel's lock, so that a slow disk is everybody's, too. Errors: ENOENT, ENOTDIR, EEXIST, EINVAL for the root, those of the machine.
+    /// </summary>
+    public Errno Mount(string path, IHostDirectory directory, bool isReadOnly = true)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(directory);
+        Errno error = directory.Status("."u8, out FileStatus status);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        string[] names = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        if (names.Length == 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        using (Driver.Enter())
+        {
+            DirectoryNode place = Memory.Root;
+            foreach (string name in names[..^1])
+            {
+                error = place.Lookup(System.Text.Encoding.UTF8.GetBytes(name), out DirectoryEntry? entry);
+                if (error != Errno.None || entry!.Inode is not MemoryDirectory below)
+                {
+                    return error == Errno.None ? Errno.ENOTDIR : error;
+                }
+
+                place = below;
+            }
+
+            byte[] last = System.Text.Encoding.UTF8.GetBytes(names[^1]);
+            error = place.Lookup(last, out _);
+            if (error != Errno.ENOENT)
+            {
+                return error == Errno.None ? Errno.EEXIST : error;
+            }
+
+            ((MemoryDirectory)place).Add(last, new HostFileSystem(this, directory, isReadOnly, status).Root);
+            return Errno.None;
+        }
+    }
+
     /// <summary>Makes a process with an empty table of descriptors.</summary>
     public Process CreateProcess(ProcessOptions? options = null)
     {

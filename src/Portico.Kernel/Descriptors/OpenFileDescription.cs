@@ -44,7 +44,7 @@ public sealed class OpenFileDescription
         get
         {
             FileStatus status = default;
-            (Entry?.Inode ?? File).Stat(ref status);
+            (File as Inode ?? Entry?.Inode ?? File).Stat(ref status);
             status.Inode = status.Inode == 0 ? _kernel.AnonymousInode : status.Inode;
             return status;
         }

@@ -14,6 +14,27 @@ internal ref struct DirectoryListing(Span<byte> buffer)
     /// <summary>Whether an entry did not fit.</summary>
     public bool IsFull { get; private set; }
 
+    /// <summary>Adds entries that another kernel has written, as far as they fit; the position moves behind each that does.</summary>
+    public bool TryAddAll(scoped ReadOnlySpan<byte> entries, ref long position)
+    {
+        while (!entries.IsEmpty)
+        {
+            long next = BinaryPrimitives.ReadInt64LittleEndian(entries[8..]);
+            int length = BinaryPrimitives.ReadUInt16LittleEndian(entries[16..]);
+            ReadOnlySpan<byte> name = entries[HeaderBytes..length];
+            name = name[..name.IndexOf((byte)0)];
+            if (!TryAdd(BinaryPrimitives.ReadInt64LittleEndian(entries), next, (FileType)(entries[18] << 12), name))
+            {
+                return false;
+            }
+
+            position = next;
+            entries = entries[length..];
+        }
+
+        return true;
+    }
+
     /// <summary>Adds an entry; <paramref name="next"/> is the position behind it. False where it does not fit.</summary>
     public bool TryAdd(long inode, long next, FileType type, scoped ReadOnlySpan<byte> name)
     {

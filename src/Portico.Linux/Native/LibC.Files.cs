@@ -23,11 +23,49 @@ internal static unsafe partial class LibC
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     internal struct FileStatus
     {
+        [FieldOffset(4)]
+        public uint BlockSize;
+
+        [FieldOffset(16)]
+        public uint LinkCount;
+
         [FieldOffset(20)]
         public uint UserId;
 
+        [FieldOffset(24)]
+        public uint GroupId;
+
         [FieldOffset(28)]
         public ushort Mode;
+
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(40)]
+        public ulong Size;
+
+        [FieldOffset(48)]
+        public ulong Blocks;
+
+        [FieldOffset(64)]
+        public FileTime Accessed;
+
+        [FieldOffset(96)]
+        public FileTime Changed;
+
+        [FieldOffset(112)]
+        public FileTime Modified;
+    }
+
+    /// <summary>struct statx_timestamp.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct FileTime
+    {
+        public long Seconds;
+        public uint Nanoseconds;
+        public int Reserved;
+
+        public readonly long UnixNanoseconds => (Seconds * 1_000_000_000) + Nanoseconds;
     }
 
     [LibraryImport(Library, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
