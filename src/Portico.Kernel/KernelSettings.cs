@@ -43,6 +43,9 @@ public sealed class KernelSettings
     /// <summary>net.core.optmem_max, in bytes: the control messages of one call have to be shorter.</summary>
     public int optmem_max { get; set; } = 131_072;
 
+    /// <summary>dev.tty.legacy_tiocsti: whether a process may put bytes into its own terminal as if they had been typed (TIOCSTI).</summary>
+    public bool legacy_tiocsti { get; set; } = true;
+
     /// <summary>kernel.pty.max: pseudo-terminals at a time; opening one more master is ENOSPC.</summary>
     public int pty_max { get; set; } = 4096;
 #pragma warning restore IDE1006, CA1707

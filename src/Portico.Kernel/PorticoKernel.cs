@@ -14,6 +14,7 @@ public sealed class PorticoKernel : IDisposable
 {
     private readonly bool _ownsDriver;
     private readonly Dictionary<int, Process> _processes = [];
+    private readonly Dictionary<int, ProcessGroup> _groups = [];
     private int _nextProcessId = 1;
     private long _nextInode = 1;
     private long _nextEventId;
@@ -72,6 +73,9 @@ public sealed class PorticoKernel : IDisposable
     internal UnixSockets Unix { get; }
 
     internal PseudoTerminals Terminals { get; }
+
+    /// <summary>All signalfds: whichever process gets a signal, they may wait for it.</summary>
+    internal List<SignalFile> SignalFiles { get; } = [];
 
     /// <summary>The process whose call is being made (Linux: current); each call says so when it begins, and when it is tried again.</summary>
     internal Process? Caller { get; set; }
@@ -144,6 +148,8 @@ public sealed class PorticoKernel : IDisposable
         }
     }
 
+    internal Dictionary<int, Process>.ValueCollection ProcessesInNoOrder => _processes.Values;
+
     internal Process Add(Process process)
     {
         _processes.Add(process.Id, process);
@@ -154,6 +160,17 @@ public sealed class PorticoKernel : IDisposable
 
     /// <summary>The processes whose ids are not lower, by id.</summary>
     internal IEnumerable<Process> ProcessesFrom(int least) => _processes.Values.Where(process => process.Id >= least).OrderBy(static process => process.Id);
+
+    internal ProcessGroup? FindGroup(int id) => _groups.GetValueOrDefault(id);
+
+    internal ProcessGroup AddGroup(int id, Session session)
+    {
+        ProcessGroup group = new(id, session);
+        _groups.Add(id, group);
+        return group;
+    }
+
+    internal void RemoveGroup(ProcessGroup group) => _groups.Remove(group.Id);
 
     internal int TakeProcessId() => _nextProcessId++;
 

@@ -27,8 +27,11 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     /// <summary>The calling thread's own waiter. A thread waits for one thing at a time.</summary>
     public static BlockingWaiter Current => t_cached ??= new BlockingWaiter { IsExclusive = true };
 
-    /// <summary>Whether the wait is to end although nothing happened: its process has exited.</summary>
+    /// <summary>Whether the wait is to end although nothing happened: its process has got a signal, or has exited.</summary>
     public bool IsInterrupted { get; private set; }
+
+    /// <summary>Whether the call begins anew after a signal that is caught so (SA_RESTART), instead of ending with EINTR.</summary>
+    public bool IsRestartable { get; set; }
 
     /// <inheritdoc/>
     public int BlockedIndex { get; set; }

@@ -34,6 +34,11 @@ internal static class StandardDirectories
         }
 
         devices.AddDevice("ptmx", PermissionsOfDevice, MajorOfTerminals, MinorOfMaster, (opener, _, out file) => kernel.Terminals.OpenMaster(opener, out file));
+        devices.AddDevice("tty", PermissionsOfDevice, MajorOfTerminals, 0, (opener, flags, out file) =>
+        {
+            file = null;
+            return opener.ControllingTerminal is { } terminal ? terminal.OpenSlave(opener, flags | OpenFlags.O_NOCTTY, out file) : Errno.ENXIO;
+        });
         devices.Add("pts"u8, kernel.Terminals.Directory);
         return devices;
     }

@@ -22,6 +22,9 @@ public sealed class ProcessOptions
 
     /// <summary>The permission bits that the files it makes do not get (umask(2)).</summary>
     public int Umask { get; init; } = 0x12;
+
+    /// <summary>See <see cref="Process.SignalHandler"/>.</summary>
+    public Action<Process, SignalInfo>? SignalHandler { get; init; }
 }
 
 /// <summary>
@@ -45,6 +48,8 @@ public sealed partial class Process
         _workingDirectory = kernel.Root;
         _umask = options.Umask;
         _descriptors = descriptors;
+        SignalHandler = options.SignalHandler;
+        BeginSession();
     }
 
     private Process(Process parent, int id, FileDescriptorTable descriptors)
@@ -61,6 +66,9 @@ public sealed partial class Process
         _umask = parent._umask;
         CanUseRawSockets = parent.CanUseRawSockets;
         _descriptors = descriptors;
+        ControllingTerminal = parent.ControllingTerminal;
+        Join(parent.Group);
+        parent.CopySignalsTo(this);
     }
 
     /// <summary>The kernel that it runs on.</summary>
@@ -138,6 +146,8 @@ public sealed partial class Process
     {
         using (Driver.Enter())
         {
+            _hasExecuted = true;
+            ForgetHandlers();
             Unshare();
             for (int fd = _descriptors.NextUsed(0); fd >= 0; fd = _descriptors.NextUsed(fd + 1))
             {
@@ -167,6 +177,7 @@ public sealed partial class Process
 
             _descriptors.Leave();
             Kernel.Remove(this);
+            LeaveSession();
         }
     }
 

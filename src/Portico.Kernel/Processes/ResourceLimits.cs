@@ -34,16 +34,21 @@ public readonly record struct ResourceLimit(ulong Soft, ulong Hard)
     public const ulong Infinity = ulong.MaxValue;
 }
 
-/// <summary>The limits of one process. Kept for all resources; RLIMIT_NOFILE is the one that this kernel enforces.</summary>
+/// <summary>The limits of one process. Kept for all resources; RLIMIT_NOFILE and RLIMIT_SIGPENDING are those that this kernel enforces.</summary>
 public sealed class ResourceLimits
 {
     private const int Count = 16;
+
+    /// <summary>Real-time signals that may wait for a process to begin with.</summary>
+    private const ulong SignalsMax = 4096;
+
     private readonly ResourceLimit[] _limits = new ResourceLimit[Count];
 
     internal ResourceLimits(ResourceLimit files)
     {
         Array.Fill(_limits, new ResourceLimit(ResourceLimit.Infinity, ResourceLimit.Infinity));
         _limits[(int)Resource.RLIMIT_NOFILE] = files;
+        _limits[(int)Resource.RLIMIT_SIGPENDING] = new ResourceLimit(SignalsMax, SignalsMax);
     }
 
     private ResourceLimits(ResourceLimit[] limits) => _limits = [.. limits];

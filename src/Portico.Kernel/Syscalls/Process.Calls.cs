@@ -66,6 +66,7 @@ public sealed partial class Process
         description.AddReference();
         BlockingWaiter waiter = description.File.BeginWait(interest);
         waiter.Caller = this;
+        waiter.IsRestartable = description.File is not EpollFile;
         AddBlocked(waiter);
         return waiter;
     }

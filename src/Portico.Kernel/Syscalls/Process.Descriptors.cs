@@ -174,7 +174,7 @@ public sealed partial class Process
                 case FcntlCommand.F_SETFL:
                     return SetStatusFlags(description, (OpenFlags)argument);
                 case FcntlCommand.F_GETOWN or FcntlCommand.F_GETSIG:
-                    // Nobody has asked for signals, which this kernel does not send.
+                    // Nobody has asked for signals, which no file of this kernel sends (O_ASYNC).
                     return 0;
                 default:
                     error = description.File.Control(description, command, argument, out long result);

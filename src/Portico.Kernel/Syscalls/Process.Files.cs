@@ -61,6 +61,9 @@ public sealed partial class Process
         private IoCursor _source = source;
         private long _written = written;
 
+        /// <summary>Whether nobody can read what it writes any more, so that SIGPIPE is due.</summary>
+        public bool BreaksPipe { get; private set; }
+
         public OpenFileDescription Description { get; set; } = null!;
 
         public Errno TryPerform(out long result)
@@ -74,6 +77,7 @@ public sealed partial class Process
             Errno error = Description.File.Write(Description, ref _source, out long count);
             _written += count;
             result = _written;
+            BreaksPipe = error == Errno.EPIPE && (Description.File is PipeFile || (Description.File.WritesAll && _written == 0));
             if (error == Errno.None)
             {
                 return _source.Remaining > 0 && Description.File.WritesAll && !Description.IsNonBlocking ? Errno.EAGAIN : Errno.None;
@@ -111,7 +115,7 @@ public sealed partial class Process
     public SyscallResult Write(int fd, ReadOnlySpan<byte> data)
     {
         WriteCall call = new(IoCursor.From(data));
-        return Run(fd, ref call, SocketEvents.Writable);
+        return Run(fd, ref call);
     }
 
     /// <summary>writev(2): one write, so atomic where a write is.</summary>
@@ -120,8 +124,19 @@ public sealed partial class Process
         Errno error = IoCursor.TryOver(pieces, out IoCursor cursor);
         WriteCall call = new(cursor);
         return error == Errno.None && cursor.Remaining > 0
-            ? Run(fd, ref call, SocketEvents.Writable)
+            ? Run(fd, ref call)
             : CheckFirst(fd, forWriting: true, error);
+    }
+
+    private SyscallResult Run(int fd, ref WriteCall call)
+    {
+        SyscallResult result = Run(fd, ref call, SocketEvents.Writable);
+        if (call.BreaksPipe)
+        {
+            ReceiveOwn(Signal.SIGPIPE);
+        }
+
+        return result;
     }
 
     /// <summary>pread(2). Errors: EINVAL for a negative offset, EBADF, ESPIPE.</summary>

@@ -157,6 +157,7 @@ public sealed partial class Process
 
             waiter = BlockingWaiter.Current;
             waiter.Arm();
+            waiter.IsRestartable = false;
             AddBlocked(waiter);
             places = PollWaiter.Rent(descriptors.Length);
             for (int i = 0; i < descriptors.Length; i++)
@@ -210,6 +211,7 @@ public sealed partial class Process
     /// <summary>What is ready now; the number of descriptors that have something to tell.</summary>
     private int Scan(Span<PollDescriptor> descriptors)
     {
+        BeginCall();
         int ready = 0;
         foreach (ref PollDescriptor descriptor in descriptors)
         {

@@ -16,7 +16,7 @@ public sealed partial class Process
 
         Errno error = FindFree(0, out int fd);
         KernelFile? file = null;
-        error = error == Errno.None ? master.Pair.OpenSlave(this, out file) : error;
+        error = error == Errno.None ? master.Pair.OpenSlave(this, flags, out file) : error;
         OpenFileDescription? description = null;
         if (error == Errno.None)
         {

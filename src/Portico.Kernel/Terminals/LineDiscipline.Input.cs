@@ -111,9 +111,9 @@ internal sealed partial class LineDiscipline
             return;
         }
 
-        if (Modes.Has(LocalModes.ISIG) && IsSignal(character))
+        if (Modes.Has(LocalModes.ISIG) && SignalOf(character) is { } signal)
         {
-            ReceiveSignal(character);
+            ReceiveSignal(character, signal);
             return;
         }
 
@@ -219,11 +219,15 @@ internal sealed partial class LineDiscipline
         return true;
     }
 
-    private bool IsSignal(byte character) => character == Modes[ControlCharacter.VINTR] || character == Modes[ControlCharacter.VQUIT]
-        || character == Modes[ControlCharacter.VSUSP];
+    private Signal? SignalOf(byte character) =>
+        character == Modes[ControlCharacter.VINTR] ? Signal.SIGINT
+        : character == Modes[ControlCharacter.VQUIT] ? Signal.SIGQUIT
+        : character == Modes[ControlCharacter.VSUSP] ? Signal.SIGTSTP
+        : null;
 
-    private void ReceiveSignal(byte character)
+    private void ReceiveSignal(byte character, Signal signal)
     {
+        terminal.Pair.SignalForeground(signal);
         if (!Modes.Has(LocalModes.NOFLSH))
         {
             ForgetEchoes();

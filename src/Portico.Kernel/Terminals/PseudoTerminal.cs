@@ -6,7 +6,7 @@ namespace Portico.Kernel;
 /// A master and a slave (pty(7)): what is written to one is read from the other, on the slave's side through its line discipline. It has a
 /// number, and a name in /dev/pts, while the master is open.
 /// </summary>
-internal sealed class PseudoTerminal
+internal sealed partial class PseudoTerminal
 {
     private const int MajorOfSlave = 136;
 
@@ -46,7 +46,7 @@ internal sealed class PseudoTerminal
     public static int DeviceOf(int number) => (MajorOfSlave << 8) | (number & 0xFF) | ((number & ~0xFF) << 12);
 
     /// <summary>Opens the slave. Errors: EIO where it is locked or the master is closed, EBUSY where it is exclusive.</summary>
-    public Errno OpenSlave(Process opener, out KernelFile? file)
+    public Errno OpenSlave(Process opener, OpenFlags flags, out KernelFile? file)
     {
         file = null;
         if (IsLocked || Master.IsBroken)
@@ -59,11 +59,30 @@ internal sealed class PseudoTerminal
             return Errno.EBUSY;
         }
 
+        if ((flags & OpenFlags.O_NOCTTY) == 0 && (flags & OpenFlags.O_ACCMODE) != OpenFlags.O_WRONLY)
+        {
+            OnOpenedBy(opener);
+        }
+
         file = Slave.File;
         return Errno.None;
     }
 
-    public void Resize(TerminalSize size) => Size = size;
+    public void Resize(TerminalSize size)
+    {
+        if (size != Size)
+        {
+            SignalForeground(Signal.SIGWINCH);
+            Size = size;
+        }
+    }
+
+    /// <summary>Whoever has the slave open is cut off (vhangup(2)).</summary>
+    public void HangUp()
+    {
+        Slave.HangUp();
+        HangUpSession();
+    }
 
     public void OnOpened(Terminal end)
     {
@@ -92,7 +111,7 @@ internal sealed class PseudoTerminal
             All.Remove(this);
             Master.SetPacketMode(false);
             Slave.OnOtherClosed();
-            Slave.HangUp();
+            HangUp();
         }
         else
         {

@@ -80,7 +80,7 @@ internal sealed class TerminalNode(TerminalFileSystem fileSystem, PseudoTerminal
 
     internal override FileType Type => FileType.CharacterDevice;
 
-    public override Errno Open(Process opener, OpenFlags flags, out KernelFile? file) => terminal.OpenSlave(opener, out file);
+    public override Errno Open(Process opener, OpenFlags flags, out KernelFile? file) => terminal.OpenSlave(opener, flags, out file);
 
     internal override void Stat(ref FileStatus status)
     {

@@ -35,8 +35,9 @@ internal sealed partial class TerminalFile
             return argument.IsEmpty ? Errno.EFAULT : Errno.EINVAL;
         }
 
-        argument = argument[..size];
+        argument = size > 0 ? argument[..size] : argument;
         return RequestOnModes(request, argument, out Errno error) || RequestOnLine(request, argument, out error)
+            || RequestOnJobs(description, request, argument, out error)
             || (terminal.IsMaster && RequestOnMaster(request, argument, out error)) ? error
             : Errno.ENOTTY;
     }
@@ -49,9 +50,9 @@ internal sealed partial class TerminalFile
         IoctlRequest.TCGETA or IoctlRequest.TCSETA or IoctlRequest.TCSETAW or IoctlRequest.TCSETAF => Termios.BytesOld,
         IoctlRequest.TIOCGWINSZ or IoctlRequest.TIOCSWINSZ => TerminalSize.Bytes,
         IoctlRequest.FIONREAD or IoctlRequest.TIOCOUTQ or IoctlRequest.TCFLSH or IoctlRequest.TCXONC or IoctlRequest.TIOCGEXCL
-            or IoctlRequest.TIOCGETD or IoctlRequest.TIOCSETD or IoctlRequest.TIOCGDEV => sizeof(int),
+            or IoctlRequest.TIOCGETD or IoctlRequest.TIOCSETD or IoctlRequest.TIOCGDEV or IoctlRequest.TIOCSCTTY => sizeof(int),
         IoctlRequest.TIOCGPTN or IoctlRequest.TIOCSPTLCK or IoctlRequest.TIOCGPTLCK or IoctlRequest.TIOCPKT or IoctlRequest.TIOCGPKT
-            => terminal.IsMaster ? sizeof(int) : 0,
+            or IoctlRequest.TIOCSIG => terminal.IsMaster ? sizeof(int) : 0,
         _ => 0,
     };
 
@@ -83,6 +84,12 @@ internal sealed partial class TerminalFile
 
     private Errno SetModes(IoctlRequest request, ReadOnlySpan<byte> argument)
     {
+        Errno error = Pair.CheckChange(Slave);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
         Termios modes = Slave.Modes;
         if (argument.Length == Termios.BytesOld)
         {
@@ -119,10 +126,12 @@ internal sealed partial class TerminalFile
                 error = Flush(BinaryPrimitives.ReadInt32LittleEndian(argument));
                 return true;
             case IoctlRequest.TCXONC:
-                error = ControlFlow(BinaryPrimitives.ReadInt32LittleEndian(argument));
+                error = Pair.CheckChange(terminal);
+                error = error == Errno.None ? ControlFlow(BinaryPrimitives.ReadInt32LittleEndian(argument)) : error;
                 return true;
             case IoctlRequest.TCSBRK or IoctlRequest.TCSBRKP or IoctlRequest.TIOCSBRK or IoctlRequest.TIOCCBRK:
                 // What was written has been sent, and there is no line that could break.
+                error = Pair.CheckChange(terminal);
                 return true;
             case IoctlRequest.TIOCEXCL or IoctlRequest.TIOCNXCL:
                 terminal.IsExclusive = request == IoctlRequest.TIOCEXCL;
@@ -134,7 +143,8 @@ internal sealed partial class TerminalFile
                 BinaryPrimitives.WriteInt32LittleEndian(argument, 0);
                 return true;
             case IoctlRequest.TIOCSETD:
-                error = BinaryPrimitives.ReadInt32LittleEndian(argument) == 0 ? Errno.None : Errno.EINVAL;
+                error = Pair.CheckChange(terminal);
+                error = error == Errno.None && BinaryPrimitives.ReadInt32LittleEndian(argument) != 0 ? Errno.EINVAL : error;
                 return true;
             case IoctlRequest.TIOCGDEV:
                 BinaryPrimitives.WriteInt32LittleEndian(argument, Pair.Device);
@@ -142,6 +152,63 @@ internal sealed partial class TerminalFile
             default:
                 return false;
         }
+    }
+
+    private bool RequestOnJobs(OpenFileDescription description, IoctlRequest request, Span<byte> argument, out Errno error)
+    {
+        error = Errno.None;
+        switch (request)
+        {
+            case IoctlRequest.TIOCSCTTY:
+                error = Pair.SetControlling(description, BinaryPrimitives.ReadInt32LittleEndian(argument) == 1);
+                return true;
+            case IoctlRequest.TIOCNOTTY:
+                error = terminal.IsMaster ? Errno.ENOTTY : Pair.GiveUp();
+                return true;
+            case IoctlRequest.TIOCGPGRP or IoctlRequest.TIOCGSID:
+                error = Pair.GetGroup(terminal, request == IoctlRequest.TIOCGSID, argument);
+                return true;
+            case IoctlRequest.TIOCSPGRP:
+                error = Pair.SetForeground(argument);
+                return true;
+            case IoctlRequest.TIOCSTI:
+                error = Insert(argument);
+                return true;
+            case IoctlRequest.TIOCVHANGUP:
+                if (!Pair.Kernel.Caller!.IsPrivileged)
+                {
+                    error = Errno.EPERM;
+                    return true;
+                }
+
+                if (!terminal.IsMaster)
+                {
+                    Pair.HangUp();
+                }
+
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    /// <summary>TIOCSTI: a byte as if it had been typed, at one's own terminal only. Errors: EIO, EPERM.</summary>
+    private Errno Insert(ReadOnlySpan<byte> character)
+    {
+        Process caller = Pair.Kernel.Caller!;
+        bool isOwn = !terminal.IsMaster && caller.ControllingTerminal == Pair;
+        if (!caller.IsPrivileged && (!Pair.Kernel.Settings.legacy_tiocsti || !isOwn))
+        {
+            return isOwn || !Pair.Kernel.Settings.legacy_tiocsti ? Errno.EIO : Errno.EPERM;
+        }
+
+        if (character.IsEmpty)
+        {
+            return Errno.EFAULT;
+        }
+
+        terminal.Discipline.Receive(character[..1], 0);
+        return Errno.None;
     }
 
     private Errno Flush(int what)
@@ -152,9 +219,10 @@ internal sealed partial class TerminalFile
             terminal.Arriving.Flush();
         }
 
-        if (!isInput && what != TCOFLUSH)
+        Errno error = Pair.CheckChange(terminal);
+        if (error != Errno.None || !(isInput || what == TCOFLUSH))
         {
-            return Errno.EINVAL;
+            return error == Errno.None ? Errno.EINVAL : error;
         }
 
         if (isInput)
@@ -209,6 +277,15 @@ internal sealed partial class TerminalFile
                 return true;
             case IoctlRequest.TIOCGPKT:
                 BinaryPrimitives.WriteInt32LittleEndian(argument, terminal.IsPacketMode ? 1 : 0);
+                return true;
+            case IoctlRequest.TIOCSIG:
+                Signal signal = (Signal)BinaryPrimitives.ReadInt32LittleEndian(argument);
+                error = signal is Signal.SIGINT or Signal.SIGQUIT or Signal.SIGTSTP ? Errno.None : Errno.EINVAL;
+                if (error == Errno.None)
+                {
+                    Pair.SignalForeground(signal);
+                }
+
                 return true;
             default:
                 return false;

@@ -49,14 +49,20 @@ internal sealed partial class TerminalFile(Terminal terminal) : KernelFile(termi
     {
         count = 0;
         int got = (int)(destination.Total - destination.Remaining);
-        if (IsHungUp || destination.Remaining == 0)
+        if (IsHungUp)
         {
             return Errno.None;
         }
 
-        if (terminal.IsBroken)
+        Errno error = terminal.IsBroken ? Errno.EIO : got == 0 ? Pair.CheckChange(terminal, Signal.SIGTTIN) : Errno.None;
+        if (error != Errno.None)
         {
-            return Errno.EIO;
+            return error;
+        }
+
+        if (destination.Remaining == 0)
+        {
+            return Errno.None;
         }
 
         if (terminal.HasStatus)
@@ -83,9 +89,12 @@ internal sealed partial class TerminalFile(Terminal terminal) : KernelFile(termi
     internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count)
     {
         count = 0;
-        if (IsHungUp || terminal.IsBroken)
+        Errno error = IsHungUp || terminal.IsBroken ? Errno.EIO
+            : terminal.Modes.Has(LocalModes.TOSTOP) ? Pair.CheckChange(terminal)
+            : Errno.None;
+        if (error != Errno.None)
         {
-            return Errno.EIO;
+            return error;
         }
 
         while (source.Remaining > 0)

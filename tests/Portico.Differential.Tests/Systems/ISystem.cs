@@ -12,6 +12,12 @@ internal interface ISystem
     long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5);
 
     /// <summary>
+    /// Makes a child of the process, with a copy of its descriptors, that makes the calls it is told to. It has everything blocked and no handler,
+    /// and ends with the case.
+    /// </summary>
+    ISystem Fork();
+
+    /// <summary>
     /// Runs a case in a process whose descriptors are 0, 1 and 2 (all of them /dev/null) and nothing else; of user 0 where
     /// <paramref name="asRoot"/> says so, as it always is on Linux, where it has no capabilities.
     /// </summary>

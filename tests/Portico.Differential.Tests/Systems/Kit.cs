@@ -11,16 +11,16 @@ namespace Portico.Differential.Tests.Systems;
 /// What a case is written in: system calls with names, each of which writes a line with what it returned into the case's log. The two
 /// kernels' logs must be the same.
 /// </summary>
-internal sealed unsafe partial class Kit(ISystem system)
+internal sealed unsafe partial class Kit(ISystem system, StringBuilder? log = null, string prefix = "")
 {
     public const int EAGAIN = 11;
 
-    private readonly StringBuilder _log = new();
+    private readonly StringBuilder _log = log ?? new StringBuilder();
 
     /// <summary>What has happened so far.</summary>
     public string Log => _log.ToString();
 
-    public void Note(string line) => _log.AppendLine(line);
+    public void Note(string line) => _log.Append(prefix).AppendLine(line);
 
     /// <summary>Makes a call without writing it down.</summary>
     public long Raw(SyscallNumber number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0) =>
@@ -36,7 +36,7 @@ internal sealed unsafe partial class Kit(ISystem system)
 
     public void Write(string call, long result, ReadOnlySpan<byte> bytes = default)
     {
-        _log.Append(call).Append(" = ").Append(Show(result));
+        _log.Append(prefix).Append(call).Append(" = ").Append(Show(result));
         if (!bytes.IsEmpty)
         {
             _log.Append(' ').Append(bytes.Length <= 64 ? Convert.ToHexString(bytes) : Hash(bytes));

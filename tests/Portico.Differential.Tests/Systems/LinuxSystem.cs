@@ -24,6 +24,7 @@ internal sealed unsafe partial class LinuxSystem : ISystem
     private const string Private = "/dev/shm/case";
 
     private readonly BlockingCollection<Action> _work = [];
+    private readonly List<LinuxProcess> _children = [];
 
     public LinuxSystem()
     {
@@ -41,6 +42,8 @@ internal sealed unsafe partial class LinuxSystem : ISystem
         return result == -1 ? -Marshal.GetLastPInvokeError() : result;
     }
 
+    public ISystem Fork() => new LinuxProcess(_children, parent: null);
+
     public void InFreshProcess(Action body, bool asRoot = false)
     {
         TaskCompletionSource done = new();
@@ -56,6 +59,8 @@ internal sealed unsafe partial class LinuxSystem : ISystem
                 }
                 finally
                 {
+                    _children.ForEach(static child => child.End());
+                    _children.Clear();
                     Reset();
                     CaseDirectory.Leave(this, Private);
                 }

@@ -24,6 +24,39 @@ internal sealed class PorticoSystem : ISystem
         _process.CanUseRawSockets = false;
     }
 
+    public ISystem Fork() => new Child(_process.Fork());
+
+    /// <summary>A process that a case has made.</summary>
+    private sealed class Child : ISystem
+    {
+        private readonly Process _process;
+
+        public Child(Process process)
+        {
+            _process = process;
+            process.Sigprocmask(SignalMaskChange.SIG_SETMASK, ulong.MaxValue, out _);
+        }
+
+        public string Name => "Portico";
+
+        public long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5)
+        {
+            if (number != Kit.ExitNumber)
+            {
+                return LinuxAbi.Invoke(_process, number, a0, a1, a2, a3, a4, a5);
+            }
+
+            _process.Exit();
+            return 0;
+        }
+
+        public ISystem Fork() => new Child(_process.Fork());
+
+        public void WithNetRaw(Action calls) => throw new NotSupportedException();
+
+        public void InFreshProcess(Action body, bool asRoot = false) => throw new NotSupportedException();
+    }
+
     public void InFreshProcess(Action body, bool asRoot = false)
     {
         _process = _kernel.CreateProcess(new ProcessOptions { Files = new ResourceLimit(1024, 4096), UserId = asRoot ? 0 : 1000 });
@@ -40,7 +73,11 @@ internal sealed class PorticoSystem : ISystem
         }
         finally
         {
-            _process.Exit();
+            foreach (Process process in _kernel.Processes)
+            {
+                process.Exit();
+            }
+
             _process = _kernel.CreateProcess(new ProcessOptions { UserId = asRoot ? 0 : 1000 });
             CaseDirectory.Leave(this, Private);
             _process.Exit();

@@ -16,6 +16,7 @@ public static unsafe partial class LinuxAbi
         SyscallResult result = Errno.ENOSYS;
         _ = TryFiles(process, number, a, ref result) || TryTransfers(process, number, a, ref result) || TryDescriptors(process, number, a, ref result) || TryPolling(process, number, a, ref result)
             || TrySockets(process, number, a, ref result) || TryMessages(process, number, a, ref result)
+            || TrySignals(process, number, a, ref result)
             || TryPathsOfTheirOwn(process, number, a, ref result) || TryPaths(process, number, a, ref result);
         return result.Raw;
     }
