@@ -30,7 +30,7 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     /// <summary>Whether the wait is to end although nothing happened: its process has got a signal, or has exited.</summary>
     public bool IsInterrupted { get; private set; }
 
-    /// <summary>Whether the call begins anew after a signal that is caught so (SA_RESTART), instead of ending with EINTR.</summary>
+    /// <inheritdoc/>
     public bool IsRestartable { get; set; }
 
     /// <inheritdoc/>

@@ -46,6 +46,9 @@ internal abstract class DescriptorOperation : Waiter, IBlockedCall, IValueTaskSo
     /// <inheritdoc/>
     public int BlockedIndex { get; set; }
 
+    /// <inheritdoc/>
+    public virtual bool IsRestartable => Description.File is not EpollFile;
+
     private StackDriver Driver => Process.Kernel.Driver;
 
     /// <summary>Under the lock: makes the call. EAGAIN to wait on; the result then is what has been done so far.</summary>

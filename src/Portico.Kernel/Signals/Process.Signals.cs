@@ -232,11 +232,11 @@ public sealed partial class Process
         }
 
         bool restarts = (_actions[(int)info.Signal - 1].Flags & SignalAction.SA_RESTART) != 0;
-        foreach (BlockingWaiter waiter in _blocked)
+        foreach (IBlockedCall call in _blocked)
         {
-            if (endsWaits && !(restarts && waiter.IsRestartable))
+            if (endsWaits && !(restarts && call.IsRestartable))
             {
-                waiter.Interrupt(Driver);
+                call.Interrupt(Driver);
             }
         }
 

@@ -25,7 +25,8 @@ public sealed partial class Process
                 return Errno.EBADF;
             }
 
-            IoCursor destination = IoCursor.Into(Buffer.Span[(int)_done..]);
+            IoCursor destination = IoCursor.Into(Buffer.Span);
+            destination.Skip((int)_done);
             Errno error = Description.File.Read(Description, ref destination, out long count);
             _done += count;
             result = _done;
@@ -66,6 +67,11 @@ public sealed partial class Process
             WriteCall call = new(IoCursor.From(Data.Span[(int)_done..]), _done) { Description = Description };
             Errno error = call.TryPerform(out result);
             _done = result;
+            if (call.BreaksPipe)
+            {
+                Process.ReceiveOwn(Signal.SIGPIPE);
+            }
+
             return error;
         }
 
@@ -125,6 +131,8 @@ public sealed partial class Process
 
     private sealed class PollOperation : DescriptorOperation
     {
+        public override bool IsRestartable => false;
+
         public SocketEvents Wanted { get; set; }
 
         protected override SyscallResult TimedOut => 0;
