@@ -8,14 +8,20 @@ public sealed class ReadmeTests
     public async Task The_example_runs() => Assert.Equal("hello, bob", await ReadmeExample.RunAsync());
 
     [Fact]
-    public void The_example_in_the_readme_is_the_one_that_is_compiled()
+    public async Task The_kernels_example_runs() =>
+        Assert.Equal("1 ready, read 5 bytes: hello; read(99): EBADF", await KernelExample.RunAsync());
+
+    [Theory]
+    [InlineData("README.md", "ReadmeExample.cs")]
+    [InlineData("docs/kernel.md", "KernelExample.cs")]
+    public void The_example_that_is_shown_is_the_one_that_is_compiled(string page, string source)
     {
         string here = Path.GetDirectoryName(SourcePath())!;
-        string[] compiled = File.ReadAllLines(Path.Combine(here, "ReadmeExample.cs"));
+        string[] compiled = File.ReadAllLines(Path.Combine(here, source));
         int first = Array.FindIndex(compiled, line => line.Trim() == "// README begins") + 1;
         int end = Array.FindIndex(compiled, line => line.Trim() == "// README ends");
 
-        string[] readme = File.ReadAllLines(Path.Combine(here, "..", "..", "README.md"));
+        string[] readme = File.ReadAllLines(Path.Combine(here, "..", "..", page));
         int block = Array.IndexOf(readme, "```csharp") + 1;
         int blockEnd = Array.IndexOf(readme, "```", block);
 

@@ -26,7 +26,7 @@ public static class SocketAddress
     internal static Endpoint ReadIpv6(ReadOnlySpan<byte> address) =>
         new(IpAddress.ReadIpv6(address[8..]), BinaryPrimitives.ReadUInt16BigEndian(address[2..]));
 
-    /// <summary>Writes an endpoint as a socket of a family shows it; the length.</summary>
+    /// <summary>Writes an endpoint as a socket of a family shows it, as much as there is room for; the whole length.</summary>
     public static int Write(Span<byte> to, AddressFamily family, in Endpoint endpoint)
     {
         Span<byte> bytes = stackalloc byte[Ipv6Bytes];
@@ -36,7 +36,7 @@ public static class SocketAddress
         if (family == AddressFamily.AF_INET)
         {
             endpoint.Address.WriteIpv4(bytes[4..]);
-            bytes[..Ipv4Bytes].CopyTo(to);
+            bytes[..Math.Min(Ipv4Bytes, to.Length)].CopyTo(to);
             return Ipv4Bytes;
         }
 
@@ -46,7 +46,7 @@ public static class SocketAddress
             endpoint.Address.WriteIpv6(bytes[8..]);
         }
 
-        bytes.CopyTo(to);
+        bytes[..Math.Min(Ipv6Bytes, to.Length)].CopyTo(to);
         return Ipv6Bytes;
     }
 
