@@ -64,6 +64,9 @@ internal sealed class EpollItem(EpollFile epoll, OpenFileDescription description
     /// <summary>The next interest in the same description.</summary>
     public EpollItem? NextOfDescription { get; set; }
 
+    /// <summary>Where nobody waits at the instance, the event is told to the next one as well, as in Linux (EPOLLEXCLUSIVE).</summary>
+    internal override bool UsesUp => (Wanted & EpollFile.EventMask) != 0 && Epoll.Waiters.HasExclusive(SocketEvents.Readable);
+
     internal override void Notify(SocketEvents events, StackDriver driver)
     {
         // A one-shot that has fired wants nothing until it is armed again.
@@ -294,8 +297,8 @@ internal sealed class EpollFile(PorticoKernel kernel) : AnonymousFile(kernel.Dri
     {
         item.Wanted = wanted.Events | EpollFlags.EPOLLERR | EpollFlags.EPOLLHUP;
         item.Data = wanted.Data;
-        item.Interest = (SocketEvents)(item.Wanted & EventMask);
-        if (ReadyEvents(item) != 0)
+        item.Interest = (SocketEvents)item.Wanted & item.Description.File.HeardBy(item.Description);
+        if (!item.IsListed && ReadyEvents(item) != 0)
         {
             MarkReady(item);
         }

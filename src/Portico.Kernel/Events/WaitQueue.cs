@@ -92,7 +92,7 @@ internal struct WaitQueue
                 continue;
             }
 
-            if (waiter.IsExclusive)
+            if (waiter.IsExclusive && waiter.UsesUp)
             {
                 taken |= wanted;
             }

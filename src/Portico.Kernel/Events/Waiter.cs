@@ -26,6 +26,9 @@ public abstract class Waiter : IAfterScope
     /// <summary>Whether it has been told and has not yet looked again.</summary>
     internal bool IsNotified;
 
+    /// <summary>Whether an exclusive waiter that is told of an event will look, so that nobody else has to.</summary>
+    internal virtual bool UsesUp => true;
+
     /// <summary>Under the lock: the file has become ready for these events. By default sees to it that <see cref="Wake"/> is called.</summary>
     internal virtual void Notify(SocketEvents events, StackDriver driver)
     {

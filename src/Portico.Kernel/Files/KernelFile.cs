@@ -69,6 +69,11 @@ public abstract class KernelFile
     /// <summary>The same for one description, where it matters which: the two ends of a pipe are one file.</summary>
     internal virtual SocketEvents Poll(OpenFileDescription description) => Poll();
 
+    /// <summary>
+    /// What an epoll's interest in a description can hear of at all: an event that is for the other end of a pipe is no edge for this one.
+    /// </summary>
+    internal virtual SocketEvents HeardBy(OpenFileDescription description) => (SocketEvents)EpollFile.EventMask;
+
     /// <summary>read(2): EINVAL for a file that is not for reading.</summary>
     internal virtual Errno Read(OpenFileDescription description, ref IoCursor destination, out long count)
     {

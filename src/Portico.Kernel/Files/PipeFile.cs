@@ -33,6 +33,14 @@ internal sealed partial class PipeFile(PorticoKernel kernel, bool isPrivileged) 
 
     internal override SocketEvents Poll(OpenFileDescription description) => PollEnd(description.IsReadable, description.IsWritable, description.Offset);
 
+    internal override SocketEvents HeardBy(OpenFileDescription description)
+    {
+        const SocketEvents Reading = SocketEvents.Readable | SocketEvents.ReadNormal;
+        const SocketEvents Writing = SocketEvents.Writable | SocketEvents.WriteNormal;
+        return SocketEvents.Error | SocketEvents.HangUp
+            | (description.IsReadable ? Reading : SocketEvents.None) | (description.IsWritable ? Writing : SocketEvents.None);
+    }
+
     internal override Errno Read(OpenFileDescription description, ref IoCursor destination, out long count)
     {
         bool wasFull = _pipe.IsFull;

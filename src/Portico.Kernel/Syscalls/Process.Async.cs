@@ -89,12 +89,8 @@ public sealed partial class Process
 
         public override Errno TryPerform(out long result)
         {
-            AcceptCall call = new() { Description = Description };
-            Errno error = Process.CheckRoom();
-            error = error == Errno.None ? call.TryPerform(out result) : error;
-            SyscallResult installed = error == Errno.None ? Process.InstallSocket(call.Accepted!, Flags) : error;
-            result = Math.Max(installed.Raw, 0);
-            return installed.Error;
+            AcceptCall call = new(Process, Flags, default) { Description = Description };
+            return call.TryPerform(out result);
         }
 
         public override void Recycle() => Process._accepts.Return(this);
@@ -190,15 +186,6 @@ public sealed partial class Process
     /// </summary>
     public ValueTask<SyscallResult> Accept4Async(int fd, SocketType flags, CancellationToken cancellation = default)
     {
-        using (Driver.Enter())
-        {
-            Errno error = CheckAccept(fd, flags);
-            if (error != Errno.None)
-            {
-                return new ValueTask<SyscallResult>(error);
-            }
-        }
-
         AcceptOperation operation = Pool(ref _accepts).Rent();
         operation.Flags = flags;
         return Start(fd, operation, SocketEvents.Readable, cancellation);

@@ -16,17 +16,21 @@ public sealed partial class Process
 {
     /// <summary>
     /// Makes a call on a descriptor, and where its file is not ready waits for <paramref name="interest"/>, unless
-    /// <paramref name="mayBlock"/> or the description says otherwise.
+    /// <paramref name="mayBlock"/> or the description says otherwise. With <paramref name="pinned"/> the number has been looked up already:
+    /// the call goes on with what it stood for then.
     /// </summary>
-    private SyscallResult Run<TCall>(int fd, ref TCall call, SocketEvents interest, bool mayBlock = true)
+    private SyscallResult Run<TCall>(
+        int fd, ref TCall call, SocketEvents interest, bool mayBlock = true, OpenFileDescription? pinned = null)
         where TCall : struct, IDescriptorCall, allows ref struct
     {
-        OpenFileDescription? description;
+        OpenFileDescription? description = pinned;
         BlockingWaiter waiter;
         TimeSpan timeout;
         using (Driver.Enter())
         {
-            if (!TryGet(fd, out description, out Errno failure))
+            Errno failure = HasExited ? Errno.ESRCH : Errno.None;
+            BeginCall();
+            if (failure != Errno.None || (description == null && !TryGet(fd, out description, out failure)))
             {
                 return failure;
             }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Portico.Net;
 
@@ -29,9 +30,12 @@ public sealed partial class Process
     /// <summary>
     /// sendmsg(2). Errors: as the other, EMSGSIZE for more than 1,024 pieces of memory, EINVAL for their lengths, EFAULT.
     /// </summary>
-    public unsafe SyscallResult Sendmsg(int fd, in MessageHeader header, MessageFlags flags)
+    public SyscallResult Sendmsg(int fd, in MessageHeader header, MessageFlags flags) =>
+        CheckSocket(fd, out Errno error) ? SendOne(fd, null, header, flags) : error;
+
+    private unsafe SyscallResult SendOne(int fd, OpenFileDescription? pinned, in MessageHeader header, MessageFlags flags)
     {
-        Errno error = Check(fd, header, out IoCursor cursor);
+        Errno error = Check(header, out IoCursor cursor);
         if (error != Errno.None)
         {
             return error;
@@ -43,13 +47,16 @@ public sealed partial class Process
         }
 
         ReadOnlySpan<byte> control = new(header.Control, (int)Math.Min(header.ControlLength, int.MaxValue));
-        return SendMessage(fd, cursor, flags, NameOf(header), control);
+        return SendMessage(fd, cursor, flags, NameOf(header), control, pinned);
     }
 
     /// <summary>recvmsg(2). Errors: those of <see cref="Sendmsg"/> for the structure, and of <see cref="ReceiveFrom"/>.</summary>
-    public unsafe SyscallResult Recvmsg(int fd, ref MessageHeader header, MessageFlags flags)
+    public SyscallResult Recvmsg(int fd, ref MessageHeader header, MessageFlags flags) =>
+        CheckSocket(fd, out Errno error) ? ReceiveOne(fd, null, ref header, flags) : error;
+
+    private unsafe SyscallResult ReceiveOne(int fd, OpenFileDescription? pinned, ref MessageHeader header, MessageFlags flags)
     {
-        Errno error = Check(fd, header, out IoCursor cursor);
+        Errno error = Check(header, out IoCursor cursor);
         if (error != Errno.None)
         {
             return error;
@@ -57,7 +64,7 @@ public sealed partial class Process
 
         Span<byte> name = stackalloc byte[AddressBytesMax];
         Span<byte> control = new(header.Control, header.Control == null ? 0 : (int)Math.Min(header.ControlLength, int.MaxValue));
-        SyscallResult result = ReceiveMessage(fd, cursor, flags, name, control, out ReceivedMessage received);
+        SyscallResult result = ReceiveMessage(fd, cursor, flags, name, control, out ReceivedMessage received, pinned);
         if (result.IsError)
         {
             return result;
@@ -80,7 +87,7 @@ public sealed partial class Process
     /// </summary>
     public SyscallResult Sendmmsg(int fd, Span<MultipleMessageHeader> messages, MessageFlags flags)
     {
-        if (!CheckSocket(fd, out Errno error))
+        if (!TryPin(fd, out OpenFileDescription? pinned, out Errno error))
         {
             return error;
         }
@@ -90,7 +97,7 @@ public sealed partial class Process
         while (sent < Math.Min(messages.Length, MessagesMax))
         {
             ref MultipleMessageHeader message = ref messages[sent];
-            result = Sendmsg(fd, message.Header, flags);
+            result = SendOne(fd, pinned, message.Header, flags);
             if (result.IsError)
             {
                 break;
@@ -104,6 +111,7 @@ public sealed partial class Process
             }
         }
 
+        Unpin(pinned);
         return sent > 0 ? sent : result;
     }
 
@@ -114,19 +122,16 @@ public sealed partial class Process
     /// </summary>
     public SyscallResult Recvmmsg(int fd, Span<MultipleMessageHeader> messages, MessageFlags flags, ref Duration? timeout)
     {
-        Span<byte> pending = stackalloc byte[sizeof(int)];
-        if (!CheckSocket(fd, out Errno error))
+        if (!TryPin(fd, out OpenFileDescription? pinned, out Errno error))
         {
             return error;
         }
 
-        if ((flags & MessageFlags.MSG_ERRQUEUE) == 0)
+        SocketFile socket = (SocketFile)pinned.File;
+        if ((flags & MessageFlags.MSG_ERRQUEUE) == 0 && (error = TakePendingError(socket)) != Errno.None)
         {
-            SyscallResult asked = GetSockOpt(fd, (int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_ERROR, pending);
-            if (!asked.IsError && BitConverter.ToInt32(pending) != 0)
-            {
-                return (Errno)BitConverter.ToInt32(pending);
-            }
+            Unpin(pinned);
+            return error;
         }
 
         long began = Stopwatch.GetTimestamp();
@@ -136,7 +141,7 @@ public sealed partial class Process
         while (received < messages.Length)
         {
             ref MultipleMessageHeader message = ref messages[received];
-            result = Recvmsg(fd, ref message.Header, flags & ~MessageFlags.MSG_WAITFORONE);
+            result = ReceiveOne(fd, pinned, ref message.Header, flags & ~MessageFlags.MSG_WAITFORONE);
             if (result.IsError)
             {
                 break;
@@ -163,13 +168,18 @@ public sealed partial class Process
 
         if (received > 0 && result.IsError && result.Error != Errno.EAGAIN)
         {
-            KeepError(fd, result.Error);
+            using (Driver.Enter())
+            {
+                socket.KeepError(result.Error);
+            }
         }
 
+        Unpin(pinned);
         return received > 0 ? received : result;
     }
 
-    private SyscallResult SendMessage(int fd, IoCursor source, MessageFlags flags, ReadOnlySpan<byte> address, ReadOnlySpan<byte> control)
+    private SyscallResult SendMessage(
+        int fd, IoCursor source, MessageFlags flags, ReadOnlySpan<byte> address, ReadOnlySpan<byte> control, OpenFileDescription? pinned = null)
     {
         // Nobody writes to the address: sending only reads it.
         SocketMessage message = new()
@@ -185,7 +195,7 @@ public sealed partial class Process
         }
 
         SendCall call = new(source, message);
-        SyscallResult result = Run(fd, ref call, SocketEvents.Writable, (flags & MessageFlags.MSG_DONTWAIT) == 0);
+        SyscallResult result = Run(fd, ref call, SocketEvents.Writable, (flags & MessageFlags.MSG_DONTWAIT) == 0, pinned);
         if (result.Error == Errno.EPIPE && (flags & MessageFlags.MSG_NOSIGNAL) == 0 && call.Description.File.WritesAll)
         {
             ReceiveOwn(Signal.SIGPIPE);
@@ -210,11 +220,18 @@ public sealed partial class Process
     }
 
     private SyscallResult ReceiveMessage(
-        int fd, IoCursor destination, MessageFlags flags, Span<byte> address, Span<byte> control, out ReceivedMessage received)
+        int fd,
+        IoCursor destination,
+        MessageFlags flags,
+        Span<byte> address,
+        Span<byte> control,
+        out ReceivedMessage received,
+        OpenFileDescription? pinned = null)
     {
         SocketMessage message = new() { Flags = flags, Address = address, ReceivedControl = new ControlWriter(control) };
         ReceiveCall call = new(destination, message);
-        SyscallResult result = Run(fd, ref call, SocketEvents.Readable, (flags & (MessageFlags.MSG_DONTWAIT | MessageFlags.MSG_ERRQUEUE)) == 0);
+        bool mayBlock = (flags & (MessageFlags.MSG_DONTWAIT | MessageFlags.MSG_ERRQUEUE)) == 0;
+        SyscallResult result = Run(fd, ref call, SocketEvents.Readable, mayBlock, pinned);
 
         // Linux gives this flag back among those that say something.
         MessageFlags returned = call.Message.ReturnedFlags | (flags & MessageFlags.MSG_CMSG_CLOEXEC);
@@ -223,26 +240,47 @@ public sealed partial class Process
         return result;
     }
 
-    private void KeepError(int fd, Errno error)
+    /// <summary>
+    /// Looks a socket up for a call that uses it more than once: who closes the number meanwhile, and opens something else under it, changes
+    /// nothing. Followed by <see cref="Unpin"/>. Errors: EBADF, ENOTSOCK.
+    /// </summary>
+    private bool TryPin(int fd, [NotNullWhen(true)] out OpenFileDescription? description, out Errno error)
     {
         using (Driver.Enter())
         {
-            if (TryGetSocket(fd, out SocketFile? socket, out _, out _))
+            bool isSocket = TryGetSocket(fd, out _, out description, out error);
+            if (isSocket)
             {
-                socket.KeepError(error);
+                description!.AddReference();
             }
+
+            return isSocket;
         }
     }
 
-    /// <summary>The descriptor is looked at first, then the structure. Errors: EBADF, ENOTSOCK, EINVAL, EMSGSIZE, EFAULT.</summary>
-    private unsafe Errno Check(int fd, in MessageHeader header, out IoCursor cursor)
+    private void Unpin(OpenFileDescription description)
+    {
+        using (Driver.Enter())
+        {
+            description.Release();
+        }
+    }
+
+    /// <summary>SO_ERROR.</summary>
+    private Errno TakePendingError(SocketFile socket)
+    {
+        Span<byte> pending = stackalloc byte[sizeof(int)];
+        using (Driver.Enter())
+        {
+            Errno error = socket.GetOption((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_ERROR, pending, out _);
+            return error == Errno.None ? (Errno)BitConverter.ToInt32(pending) : Errno.None;
+        }
+    }
+
+    /// <summary>What is wrong with the structure; the descriptor has been looked at. Errors: EINVAL, EMSGSIZE, EFAULT.</summary>
+    private static unsafe Errno Check(in MessageHeader header, out IoCursor cursor)
     {
         cursor = default;
-        if (!CheckSocket(fd, out Errno error))
-        {
-            return error;
-        }
-
         if (header.Name != null && (int)header.NameLength < 0)
         {
             return Errno.EINVAL;

@@ -11,17 +11,50 @@ public sealed partial class Process
 
     private const SocketType NewSocketFlags = SocketType.SOCK_NONBLOCK | SocketType.SOCK_CLOEXEC;
 
-    /// <summary>Waits for a connection; it is installed as a descriptor once there is one.</summary>
-    private struct AcceptCall : IDescriptorCall
+    /// <summary>
+    /// Waits for a connection and installs it, both at once: where there is no number for it, it stays in the queue, and what the descriptor
+    /// has come to stand for meanwhile is never asked.
+    /// </summary>
+    private ref struct AcceptCall(Process process, SocketType flags, Span<byte> address) : IDescriptorCall
     {
-        public OpenFileDescription Description { get; set; }
+        private readonly Span<byte> _address = address;
 
-        public SocketFile? Accepted;
+        public OpenFileDescription Description { get; set; } = null!;
+
+        public int AddressLength;
 
         public Errno TryPerform(out long result)
         {
             result = 0;
-            return ((SocketFile)Description.File).Accept(out Accepted);
+            Errno error = (flags & ~NewSocketFlags) != 0 ? Errno.EINVAL : process.FindFree(0, out _);
+            if (error != Errno.None)
+            {
+                return error;
+            }
+
+            if (Description.File is not SocketFile listener)
+            {
+                return Errno.ENOTSOCK;
+            }
+
+            error = process.Kernel.HasRoom(process) ? listener.CheckAccept() : Errno.ENFILE;
+            if (error != Errno.None || (error = listener.Accept(out SocketFile? accepted)) != Errno.None)
+            {
+                return error;
+            }
+
+            SyscallResult installed = process.InstallSocket(accepted!, flags);
+            if (installed.IsError)
+            {
+                return installed.Error;
+            }
+
+            // Of a connection that has been reset meanwhile nothing is told but that it was there.
+            Span<byte> whole = stackalloc byte[AddressBytesMax];
+            accepted!.GetName(ofPeer: true, whole, out AddressLength);
+            whole[..Math.Min(AddressLength, _address.Length)].CopyTo(_address);
+            result = installed.Value;
+            return Errno.None;
         }
     }
 
@@ -215,50 +248,10 @@ public sealed partial class Process
     /// </summary>
     public SyscallResult Accept4(int fd, Span<byte> address, out int addressLength, SocketType flags)
     {
-        addressLength = 0;
-        AcceptCall call = default;
-        SyscallResult result;
-        using (Driver.Enter())
-        {
-            Errno error = CheckAccept(fd, flags);
-            if (error != Errno.None)
-            {
-                return error;
-            }
-        }
-
-        result = Run(fd, ref call, SocketEvents.Readable);
-        if (result.IsError)
-        {
-            return result;
-        }
-
-        using (Driver.Enter())
-        {
-            result = InstallSocket(call.Accepted!, flags);
-            if (!result.IsError)
-            {
-                call.Accepted!.GetName(ofPeer: true, address, out addressLength);
-            }
-
-            return result;
-        }
-    }
-
-    private Errno CheckAccept(int fd, SocketType flags)
-    {
-        if (!TryGet(fd, out OpenFileDescription? description, out Errno error))
-        {
-            return error;
-        }
-
-        if ((flags & ~NewSocketFlags) != 0)
-        {
-            return Errno.EINVAL;
-        }
-
-        error = description.File is SocketFile socket ? socket.CheckAccept() : Errno.ENOTSOCK;
-        return error == Errno.None ? CheckRoom() : error;
+        AcceptCall call = new(this, flags, address);
+        SyscallResult result = Run(fd, ref call, SocketEvents.Readable);
+        addressLength = call.AddressLength;
+        return result;
     }
 
     /// <summary>
@@ -315,7 +308,7 @@ public sealed partial class Process
 
     private SyscallResult GetName(int fd, bool ofPeer, Span<byte> address)
     {
-        Span<byte> whole = stackalloc byte[128];
+        Span<byte> whole = stackalloc byte[AddressBytesMax];
         using (Driver.Enter())
         {
             if (!TryGetSocket(fd, out SocketFile? socket, out _, out Errno error))
@@ -364,13 +357,6 @@ public sealed partial class Process
         {
             return TryGetSocket(fd, out SocketFile? socket, out _, out Errno error) ? socket.SetOption(this, level, option, value) : error;
         }
-    }
-
-    /// <summary>EMFILE and ENFILE come before a connection is taken.</summary>
-    private Errno CheckRoom()
-    {
-        Errno error = FindFree(0, out _);
-        return error == Errno.None && !Kernel.HasRoom(this) ? Errno.ENFILE : error;
     }
 
     /// <summary>Whether it is a socket: what is asked before any other argument is looked at. Errors: EBADF, ENOTSOCK.</summary>
