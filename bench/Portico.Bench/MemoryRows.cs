@@ -151,7 +151,7 @@ internal static class MemoryRows
         return line == null ? 0 : long.Parse(line.AsSpan(5, line.Length - 8).Trim(), CultureInfo.InvariantCulture) * 1024;
     }
 
-    private static long ResidentBytes()
+    public static long ResidentBytes()
     {
         // Aggressive: memory that the collector keeps for the next allocations is nobody's connection.
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);

@@ -20,6 +20,12 @@ internal static class Table
         ("connect", "connect, 1 byte each way, close", ConnectRows.Run),
         ("memory", "memory per idle connection end, 50,000 connections", MemoryRows.Run),
         ("million", "1,000,000 connections: memory and the longest pause of the collector", MemoryRows.RunMillion),
+        ("pipe", "read and write of a pipe", KernelRows.Pipe),
+        ("open", "open and close of a descriptor", KernelRows.OpenAndClose),
+        ("eventfd", "wake-up of a thread by an eventfd", KernelRows.EventfdWake),
+        ("epoll", "epoll_wait with 1, 1,000 and 100,000 descriptors, 1 % ready", KernelRows.Epoll),
+        ("sockets", "memory per idle socket with its descriptor, 50,000 connections by system calls", KernelRows.Sockets),
+        ("million-sockets", "the same with 1,000,000 connections", KernelRows.MillionSockets),
         ("tun", "throughput across a TUN device, both ways (root)", TunRows.Run),
         ("simulation", "simulated seconds per second, 100 hosts with traffic", SimulationRows.Run),
     ];
