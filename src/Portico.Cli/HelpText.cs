@@ -34,6 +34,7 @@ internal sealed class HelpText : SynchronousCommandLineAction
             "portico publish [--run RUN] [--remove] SPEC...\n       portico publish [--run RUN] --list",
             ["portico publish 8080:80", "portico publish --run web --remove 8080:80"]
         ),
+        ["tour"] = ("portico tour [options] [CHAPTER...]", ["portico tour", "portico tour handshake limits"]),
         ["impair"] = ("portico impair [options] [RUN]", ["portico impair --loss 5%", "portico impair web --clear"]),
     };
 

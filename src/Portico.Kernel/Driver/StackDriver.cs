@@ -28,6 +28,7 @@ public sealed class StackDriver : IDisposable
 
     private readonly DriverLock _lock = new();
     private readonly IDriverEvents _events;
+    private readonly Func<MonoTime>? _clock;
     private readonly Thread _thread;
     private readonly long _origin = Stopwatch.GetTimestamp();
     private BusyWait _patience;
@@ -41,9 +42,13 @@ public sealed class StackDriver : IDisposable
     private bool _stopping;
     private long _wakes;
 
-    /// <summary>Makes a driver for an engine, which it disposes at its own end, and starts its thread.</summary>
-    public StackDriver(Engine? engine = null, IDriverEvents? events = null)
+    /// <summary>
+    /// Makes a driver for an engine, which it disposes at its own end, and starts its thread. With a <paramref name="clock"/> of the caller's,
+    /// which may only go forward, the time is what that says; timers that it passes fire in the next scope.
+    /// </summary>
+    public StackDriver(Engine? engine = null, IDriverEvents? events = null, Func<MonoTime>? clock = null)
     {
+        _clock = clock;
         Engine = engine ?? new Engine(new EngineOptions { Seed = SeedFromEntropy() });
         _events = events ?? new ParkingEvents();
         _thread = new Thread(Run) { IsBackground = true, Name = "portico driver" };
@@ -124,6 +129,11 @@ public sealed class StackDriver : IDisposable
 
     private MonoTime ReadClock()
     {
+        if (_clock != null)
+        {
+            return _clock();
+        }
+
         // On Linux a tick of Stopwatch is a nanosecond of CLOCK_MONOTONIC; the branch is folded away by the JIT.
         long ticks = Stopwatch.GetTimestamp() - _origin;
         return new MonoTime(Stopwatch.Frequency == 1_000_000_000 ? ticks : (long)(ticks * (1e9 / Stopwatch.Frequency)));
