@@ -26,6 +26,12 @@ public sealed class StackDriver : IDisposable
     /// <summary>What <see cref="_sleepUntil"/> is while the thread is awake: no deadline is earlier, so nobody wakes it.</summary>
     private const long Awake = long.MinValue;
 
+#if PORTICO_CHECK
+    /// <summary>For tests of every order in which calls can meet: called by this thread before it takes the lock.</summary>
+    [ThreadStatic]
+    internal static Action? BeforeScope;
+#endif
+
     private readonly DriverLock _lock = new();
     private readonly IDriverEvents _events;
     private readonly Func<MonoTime>? _clock;
@@ -74,6 +80,13 @@ public sealed class StackDriver : IDisposable
     /// <summary>Takes the lock and tells the engine the time. Scopes nest: only the outermost one does work at its end.</summary>
     public Scope Enter()
     {
+#if PORTICO_CHECK
+        if (BeforeScope is { } before && !IsEntered)
+        {
+            before();
+        }
+
+#endif
         _lock.Enter();
         if (_depth++ == 0)
         {
