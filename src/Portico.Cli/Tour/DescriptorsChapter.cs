@@ -14,7 +14,7 @@ internal static class DescriptorsChapter
         int file = text.Done("open(\"/tmp/note\", O_CREAT|O_RDWR)", process.Open("/tmp/note", OpenFlags.O_CREAT | OpenFlags.O_RDWR, 0x180));
         int socket = text.Done("socket(AF_INET, SOCK_STREAM, 0)", process.Socket(AddressFamily.AF_INET, SocketType.SOCK_STREAM, 0));
         text.Done($"close({file})", process.Close(file));
-        int again = text.Done("eventfd(0, 0)", process.Eventfd(0, EventfdFlags.None), "the number of the closed file, and nothing of it");
+        int again = text.Done("eventfd(0, 0)", process.Eventfd(0, EventfdFlags.None), "the number of the file, nothing of it");
         TourText.Must(again == file && socket == file + 1, "the lowest free number");
 
         text.Say("dup gives the same open file a second number: one position for both. A second open gives another, with a position of its own.");
