@@ -36,11 +36,6 @@ internal static unsafe class WaitingCalls
             (long client, long server) = kit.Connected(AF_INET);
             return Reading(kit, client, server);
         },
-        ["write to a full TCP connection"] = kit =>
-        {
-            (long client, long server) = kit.Connected(AF_INET);
-            return Writing(kit, client, server);
-        },
         ["read of a unix stream"] = kit =>
         {
             (long first, long second) = kit.Pair(SOCK_STREAM);

@@ -49,8 +49,9 @@ public sealed class WaitingCallsTests
         WaitingCall waiting = WaitingCalls.All[call](kit);
         Task<(string, long, byte[])> running = kit.Start(call, waiting.Call);
         Kit.Settle();
+        Kit.Settle();
         s_events[happening](kit, waiting);
-        bool isDone = running.Wait(30);
+        bool isDone = running.Wait(60);
         kit.Note($"{call} {(isDone ? "has returned" : "is blocked")}");
         if (!isDone)
         {
