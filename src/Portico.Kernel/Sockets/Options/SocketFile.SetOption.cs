@@ -81,8 +81,9 @@ internal abstract partial class SocketFile
             SocketOption.SO_PREFER_BUSY_POLL when isOn && !process.IsPrivileged => Errno.EPERM,
             SocketOption.SO_LOCK_FILTER when !isOn && _generic.Has(flag) => Errno.EPERM,
             SocketOption.SO_PASSCRED or SocketOption.SO_PASSSEC or SocketOption.SO_PASSRIGHTS when !isUnix => Errno.EOPNOTSUPP,
-            SocketOption.SO_ZEROCOPY when !IsTcp && this is not InetDatagramSocket => Errno.EOPNOTSUPP,
-            SocketOption.SO_ZEROCOPY when number is not (0 or 1) => Errno.EINVAL,
+
+            // Whoever set it would wait for notices that nobody sends.
+            SocketOption.SO_ZEROCOPY => Errno.EOPNOTSUPP,
             _ => Errno.None,
         };
         if (error == Errno.None)
