@@ -59,6 +59,7 @@ public sealed partial class Process
     private ref struct WriteCall(IoCursor source, long written = 0) : IDescriptorCall
     {
         private IoCursor _source = source;
+        private SocketMessage _message;
         private long _written = written;
 
         /// <summary>Whether nobody can read what it writes any more, so that SIGPIPE is due.</summary>
@@ -74,7 +75,10 @@ public sealed partial class Process
                 return Errno.EBADF;
             }
 
-            Errno error = Description.File.Write(Description, ref _source, out long count);
+            // A socket knows by the message that this is the same write again.
+            Errno error = Description.File is SocketFile socket
+                ? socket.Send(ref _source, ref _message, out long count)
+                : Description.File.Write(Description, ref _source, out count);
             _written += count;
             result = _written;
             BreaksPipe = error == Errno.EPIPE && (Description.File is PipeFile || (Description.File.WritesAll && _written == 0));
