@@ -173,9 +173,6 @@ internal sealed unsafe partial class Kit
         }
     }
 
-    /// <summary>Begins to number ports anew: for a case that has had so many that one comes again.</summary>
-    public void ForgetPorts() => _ports.Clear();
-
     private void Remember(ushort port)
     {
         if (port != 0 && !_ports.Contains(port))
