@@ -132,12 +132,15 @@ internal sealed class RunSession : IDisposable
 
     /// <summary>
     /// A program that has ended may have left bytes with the kernel, which would send them without it. Carries them on to the host's
-    /// sockets, as long as some come; what is with the host's kernel needs nobody any more. A trace sees connections end.
+    /// sockets, as long as some come; what is with the host's kernel needs nobody any more. A peer that has stopped to read is given some
+    /// seconds to go on: the kernel alone would wait for it, but for nobody's sake. A trace sees connections end.
     /// </summary>
     private void Drain()
     {
         const int PauseMilliseconds = 5;
         const int HeldMillisecondsMax = 30_000;
+        const int StalledMillisecondsMax = 5_000;
+        const int StoryMillisecondsMax = 500;
         long moved = -1;
         long quiet = 0;
         long waited = 0;
@@ -152,7 +155,8 @@ internal sealed class RunSession : IDisposable
 
                 _driver.Engine.RunPending(int.MaxValue);
                 Duration flight = _shaping.Flight * 2;
-                long patience = (Duration.FromMilliseconds(500) + (flight * 2)).Milliseconds;
+                int pauseMax = _tcp.UndeliveredCount > 0 ? StalledMillisecondsMax : StoryMillisecondsMax;
+                long patience = (Duration.FromMilliseconds(pauseMax) + (flight * 2)).Milliseconds;
                 long bytes = _counters[ProxyCounter.TcpBytesOut] + _counters[ProxyCounter.TcpClosed] + _counters[ProxyCounter.TcpAccepted];
 
                 // What waits for a rate is not given up as long as the rate lets some of it through in a bearable time.
