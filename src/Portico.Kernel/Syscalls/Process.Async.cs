@@ -256,9 +256,7 @@ public sealed partial class Process
                 operation.Description = description;
                 error = operation.TryPerform(out long result);
                 answer = error == Errno.None ? result : error;
-                TimeSpan limit = timeout == null ? description.File.TimeoutOf(interest)
-                    : timeout == Duration.Infinite ? Timeout.InfiniteTimeSpan
-                    : ToTimeSpan(timeout);
+                TimeSpan limit = timeout == null ? description.File.TimeoutOf(interest) : ToTimeSpan(timeout);
                 waits = error == Errno.EAGAIN && limit > TimeSpan.Zero | limit == Timeout.InfiniteTimeSpan
                     && (timeout != null || !description.IsNonBlocking);
                 if (waits)

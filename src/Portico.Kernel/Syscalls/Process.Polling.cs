@@ -310,7 +310,7 @@ public sealed partial class Process
     }
 
     private static TimeSpan ToTimeSpan(Duration? timeout) =>
-        timeout is not { } limit || limit.Nanoseconds / 100 >= TimeSpan.MaxValue.Ticks
+        timeout is not { } limit || limit == Duration.Infinite
             ? Timeout.InfiniteTimeSpan
-            : TimeSpan.FromTicks((limit.Nanoseconds + 99) / 100);
+            : TimeSpan.FromTicks((limit.Nanoseconds / 100) + (limit.Nanoseconds % 100 > 0 ? 1 : 0));
 }

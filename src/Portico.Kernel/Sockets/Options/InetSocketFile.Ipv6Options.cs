@@ -205,12 +205,7 @@ internal abstract partial class InetSocketFile
 
     private Errno SetIpv6UnicastInterface(int number, int length)
     {
-        int index = BinaryPrimitives.ReverseEndianness(number);
-        Errno error = length != sizeof(int) ? Errno.EINVAL
-            : index == 0 ? Errno.None
-            : FindInterface(index) == null ? Errno.EADDRNOTAVAIL
-            : Generic.InterfaceIndex != 0 ? Errno.EINVAL
-            : Errno.None;
+        Errno error = ReadUnicastInterface(number, length, out int index);
         if (error == Errno.None)
         {
             _inet.Ipv6UnicastInterface = index;

@@ -146,17 +146,23 @@ internal abstract partial class InetSocketFile
 
     private Errno SetUnicastInterface(int number, int length)
     {
-        int index = BinaryPrimitives.ReverseEndianness(number);
-        Errno error = length != sizeof(int) ? Errno.EINVAL
-            : index == 0 ? Errno.None
-            : FindInterface(index) == null ? Errno.EADDRNOTAVAIL
-            : Generic.InterfaceIndex != 0 ? Errno.EINVAL
-            : Errno.None;
+        Errno error = ReadUnicastInterface(number, length, out int index);
         if (error == Errno.None)
         {
             _inet.UnicastInterface = index;
         }
 
         return error;
+    }
+
+    /// <summary>The value of IP_UNICAST_IF and IPV6_UNICAST_IF: an interface's index, 0 for none, in the network's order of bytes.</summary>
+    private Errno ReadUnicastInterface(int number, int length, out int index)
+    {
+        index = BinaryPrimitives.ReverseEndianness(number);
+        return length != sizeof(int) ? Errno.EINVAL
+            : index == 0 ? Errno.None
+            : FindInterface(index) == null ? Errno.EADDRNOTAVAIL
+            : Generic.InterfaceIndex != 0 ? Errno.EINVAL
+            : Errno.None;
     }
 }
