@@ -7,7 +7,7 @@ public sealed class RunStatsTests
 {
     private static readonly (string, long)[] s_counters =
     [
-        ("IpInReceives", 12), ("IpDropTtlExpired", 1), ("TcpRetransSegs", 3), ("TcpExtTCPTimeouts", 1), ("TcpExtTCPFastRetrans", 2),
+        ("IpInReceives", 12), ("IpInHdrErrors", 1), ("IpDropTtlExpired", 1), ("TcpRetransSegs", 3), ("TcpExtTCPTimeouts", 1), ("TcpExtTCPFastRetrans", 2),
         ("ProxyTcpRequests", 1234), ("ProxyTcpAccepted", 1000), ("ProxyTcpRefused", 234), ("ProxyTcpClosed", 999), ("ProxyTcpReset", 1),
         ("ProxyUdpFlows", 1), ("ProxyUdpOut", 2), ("ProxyUdpIn", 1), ("ProxyPingOut", 3), ("ProxyPingIn", 3), ("ProxyDnsQueries", 1),
         ("ProxyDnsLocalAnswers", 1), ("TunInPackets", 5000), ("TunInBytes", 2_000_000), ("TunOutPackets", 1), ("TunOutBytes", 60),
