@@ -177,7 +177,7 @@ public sealed class PorticoKernel : IDisposable
     internal void Remove(Process process) => _processes.Remove(process.Id);
 
     /// <summary>The time of day, as the time since 1970.</summary>
-    internal Duration UnixTime() => Duration.FromTimeSpan(DateTime.UtcNow - DateTime.UnixEpoch);
+    internal Duration UnixTime() => Driver.UnixTime();
 
     internal long TakeInode() => _nextInode++;
 

@@ -35,7 +35,7 @@ public sealed class StackDriver : IDisposable
     private readonly DriverLock _lock = new();
     private readonly IDriverEvents _events;
     private readonly Func<MonoTime>? _clock;
-    private readonly Thread _thread;
+    private readonly Thread? _thread;
     private readonly long _origin = Stopwatch.GetTimestamp();
     private BusyWait _patience;
 
@@ -61,6 +61,15 @@ public sealed class StackDriver : IDisposable
         _thread.Start();
     }
 
+    /// <summary>Makes a driver without a thread: time is what <paramref name="time"/> says, and timers fire when that says so.</summary>
+    internal StackDriver(VirtualTime time, Engine engine)
+    {
+        Virtual = time;
+        _clock = () => time.Now;
+        Engine = engine;
+        _events = new VirtualEvents();
+    }
+
     /// <summary>What it drives; to be touched only inside a scope.</summary>
     public Engine Engine { get; }
 
@@ -73,6 +82,9 @@ public sealed class StackDriver : IDisposable
 
     /// <summary>How often a scope had to wake the driver's thread.</summary>
     public long Wakes => Volatile.Read(ref _wakes);
+
+    /// <summary>Who drives it in virtual time; null in real time.</summary>
+    internal VirtualTime? Virtual { get; }
 
     /// <summary>Whether the calling thread is inside a scope.</summary>
     public bool IsEntered => _lock.IsHeldByCurrentThread;
@@ -133,14 +145,28 @@ public sealed class StackDriver : IDisposable
         _events.Wake();
         if (Thread.CurrentThread != _thread)
         {
-            _thread.Join();
+            _thread?.Join();
         }
 
         _events.Dispose();
         Engine.Dispose();
     }
 
-    private MonoTime ReadClock()
+    /// <summary>
+    /// When a wait that begins now is to end, for <see cref="BlockingWaiter.Wait"/>: a <see cref="Stopwatch"/> timestamp, or in virtual time
+    /// nanoseconds; <see cref="long.MaxValue"/> for never.
+    /// </summary>
+    internal long DeadlineAfter(TimeSpan timeout) =>
+        timeout == Timeout.InfiniteTimeSpan ? long.MaxValue
+        : Virtual != null ? (Virtual.Now + Duration.FromTimeSpan(timeout)).Nanoseconds
+        : Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
+
+    /// <summary>The time of day, as the time since 1970.</summary>
+    internal Duration UnixTime() => Virtual != null
+        ? Virtual.Origin + (Virtual.Now - MonoTime.Zero)
+        : Duration.FromTimeSpan(DateTime.UtcNow - DateTime.UnixEpoch);
+
+    internal MonoTime ReadClock()
     {
         if (_clock != null)
         {

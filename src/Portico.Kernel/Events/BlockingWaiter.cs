@@ -23,12 +23,16 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     private readonly ManualResetEventSlim _unparked = new(false, 0);
     private int _state;
     private int _spinMicros = SpinMicrosMax;
+    private VirtualTime? _time;
 
     /// <summary>The calling thread's own waiter. A thread waits for one thing at a time.</summary>
     public static BlockingWaiter Current => t_cached ??= new BlockingWaiter { IsExclusive = true };
 
-    /// <summary>Whether the wait is to end although nothing happened: its process has got a signal, or has exited.</summary>
-    public bool IsInterrupted { get; private set; }
+    /// <summary>
+    /// Why the wait is to end although nothing happened: EINTR where its process has got a signal, or has exited; EDEADLK where in virtual
+    /// time nothing can happen any more.
+    /// </summary>
+    public Errno Interruption { get; private set; }
 
     /// <inheritdoc/>
     public bool IsRestartable { get; set; }
@@ -36,27 +40,40 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     /// <inheritdoc/>
     public int BlockedIndex { get; set; }
 
+    /// <summary>In virtual time: whether its call is among those that have begun to wait and are not over.</summary>
+    internal bool IsCounted { get; set; }
+
     /// <summary>The process whose call waits; null for a call that no process makes.</summary>
     public Process? Caller { get; set; }
 
     /// <summary>Makes it ready to be notified again; under the lock.</summary>
-    public void Arm()
+    public void Arm(StackDriver? driver = null)
     {
+        _time = driver?.Virtual;
+        _time?.Begin(this);
         Volatile.Write(ref _state, Armed);
         IsNotified = false;
-        IsInterrupted = false;
+        Interruption = Errno.None;
     }
+
+    /// <summary>The call that waited is over; under the lock.</summary>
+    public void Disarm() => _time?.End(this);
 
     /// <inheritdoc/>
     public void Interrupt(StackDriver driver)
     {
-        IsInterrupted = true;
+        Interruption = Errno.EINTR;
         Notify(SocketEvents.None, driver);
     }
 
-    /// <summary>Waits until woken or until the time (a <see cref="Stopwatch"/> timestamp) has come; true if woken.</summary>
+    /// <summary>Waits until woken or until the time (of <see cref="StackDriver.DeadlineAfter"/>) has come; true if woken.</summary>
     public bool Wait(long deadlineTicks)
     {
+        if (_time != null)
+        {
+            return _time.Wait(this, new MonoTime(deadlineTicks));
+        }
+
         if (s_canSpin && Spin())
         {
             return true;
@@ -104,13 +121,65 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
         }
     }
 
-    /// <inheritdoc/>
-    protected override void Wake()
+    /// <summary>In virtual time: whether the call has been told to look, and is not to sleep.</summary>
+    internal bool IsSignaled => Volatile.Read(ref _state) == Signaled;
+
+    /// <summary>In virtual time, under its gate: the thread is to sleep from now on, unless it has been woken already.</summary>
+    internal bool TryPark()
     {
-        if (Interlocked.Exchange(ref _state, Signaled) == Parked)
+        _unparked.Reset();
+        return Interlocked.CompareExchange(ref _state, Parked, Armed) == Armed;
+    }
+
+    /// <summary>In virtual time, under its gate: the time is up; false where the thread has been woken already.</summary>
+    internal bool TryUnpark()
+    {
+        bool isUnparked = Interlocked.CompareExchange(ref _state, Armed, Parked) == Parked;
+        if (isUnparked)
         {
             _unparked.Set();
         }
+
+        return isUnparked;
+    }
+
+    /// <summary>In virtual time: sleeps until <see cref="TryUnpark"/> or a wake-up; true if woken.</summary>
+    internal bool Sleep()
+    {
+        while (Volatile.Read(ref _state) == Parked)
+        {
+            _unparked.Wait();
+            _unparked.Reset();
+        }
+
+        return IsSignaled;
+    }
+
+    /// <summary>In virtual time: nobody is left who could wake it.</summary>
+    internal void SetDeadlocked() => Interruption = Errno.EDEADLK;
+
+    /// <inheritdoc/>
+    protected override void Wake()
+    {
+        if (_time is { } time)
+        {
+            time.Wake(this);
+            return;
+        }
+
+        Signal();
+    }
+
+    /// <summary>Ends the wait; true where the thread slept.</summary>
+    internal bool Signal()
+    {
+        bool wasParked = Interlocked.Exchange(ref _state, Signaled) == Parked;
+        if (wasParked)
+        {
+            _unparked.Set();
+        }
+
+        return wasParked;
     }
 
     private bool Spin()

@@ -161,14 +161,14 @@ public abstract class KernelFile
     internal BlockingWaiter BeginWait(SocketEvents interest)
     {
         BlockingWaiter waiter = BlockingWaiter.Current;
-        waiter.Arm();
+        waiter.Arm(Driver);
         waiter.Interest = interest;
         waiter.Caller = null;
         Waiters.Add(waiter);
         return waiter;
     }
 
-    /// <summary>Waits until the call is done or the time (a <see cref="Stopwatch"/> timestamp) has come, then takes the waiter out.</summary>
+    /// <summary>Waits until the call is done or the time (of <see cref="StackDriver.DeadlineAfter"/>) has come, then takes the waiter out.</summary>
     internal Errno WaitFor<TCall, TResult>(ref TCall call, BlockingWaiter waiter, long deadlineTicks, out TResult result)
         where TCall : struct, IFileCall<TResult>, allows ref struct
     {
@@ -181,19 +181,20 @@ public abstract class KernelFile
             {
                 waiter.Caller?.BeginCall();
                 error = call.TryPerform(out result);
-                if (error == Errno.EAGAIN && woken && !waiter.IsInterrupted)
+                if (error == Errno.EAGAIN && woken && waiter.Interruption == Errno.None)
                 {
-                    waiter.Arm();
+                    waiter.Arm(Driver);
                     continue;
                 }
 
-                if (error == Errno.EAGAIN && waiter.IsInterrupted)
+                if (error == Errno.EAGAIN && waiter.Interruption != Errno.None)
                 {
-                    error = Errno.EINTR;
+                    error = waiter.Interruption;
                 }
 
                 wakeIsComing = waiter.IsNotified && !woken;
                 Waiters.Remove(waiter, Driver);
+                waiter.Disarm();
             }
 
             if (wakeIsComing)

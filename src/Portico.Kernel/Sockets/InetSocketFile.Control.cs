@@ -151,9 +151,8 @@ internal abstract partial class InetSocketFile
         bool isOfTimestamping = (Generic.Timestamping & SOF_TIMESTAMPING_SOFTWARE) != 0;
         if (isAsked || isOfTimestamping)
         {
-            TimeSpan sinceUnixEpoch = DateTime.UtcNow - DateTime.UnixEpoch - TimeSpan.FromTicks((Stack.Engine.Now - arrived).Nanoseconds / TimeSpan.NanosecondsPerTick);
-            long seconds = sinceUnixEpoch.Ticks / TimeSpan.TicksPerSecond;
-            long nanoseconds = sinceUnixEpoch.Ticks % TimeSpan.TicksPerSecond * 100;
+            Duration sinceUnixEpoch = Driver.UnixTime() - (Stack.Engine.Now - arrived);
+            (long seconds, long nanoseconds) = Math.DivRem(sinceUnixEpoch.Nanoseconds, 1_000_000_000);
             bool isNew = Generic.Has(GenericFlags.TimestampNew);
             if (isAsked)
             {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -81,10 +80,7 @@ public abstract class KernelSocket : KernelFile, ISocketOwner, IDisposable
             waiter = BeginWait(interest);
         }
 
-        long deadline = timeout == Timeout.InfiniteTimeSpan
-            ? long.MaxValue
-            : Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
-        return WaitFor<TCall, TResult>(ref call, waiter, deadline, out result);
+        return WaitFor<TCall, TResult>(ref call, waiter, Driver.DeadlineAfter(timeout), out result);
     }
 
     /// <summary>Under the lock: makes a call once, unless somebody who came first waits for the same.</summary>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Portico.Net;
 
@@ -53,7 +52,7 @@ public sealed partial class Process
         where TCall : struct, IDescriptorCall, allows ref struct
     {
         OpenFileDescription description = call.Description;
-        Errno error = description.File.WaitFor<TCall, long>(ref call, waiter, DeadlineAfter(timeout), out long result);
+        Errno error = description.File.WaitFor<TCall, long>(ref call, waiter, Driver.DeadlineAfter(timeout), out long result);
         using (Driver.Enter())
         {
             EndWait(waiter);
@@ -88,9 +87,6 @@ public sealed partial class Process
         _blocked[waiter.BlockedIndex].BlockedIndex = waiter.BlockedIndex;
         _blocked.RemoveAt(last);
     }
-
-    private static long DeadlineAfter(TimeSpan timeout) =>
-        timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
 
     /// <summary>Under the lock: files may ask from now on who calls.</summary>
     internal void BeginCall() => Kernel.Caller = this;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Portico.Net;
@@ -134,7 +133,7 @@ public sealed partial class Process
             return error;
         }
 
-        long began = Stopwatch.GetTimestamp();
+        MonoTime began = Driver.ReadClock();
         Duration limit = timeout ?? Duration.Infinite;
         SyscallResult result = 0;
         int received = 0;
@@ -152,7 +151,7 @@ public sealed partial class Process
             flags |= (flags & MessageFlags.MSG_WAITFORONE) != 0 ? MessageFlags.MSG_DONTWAIT : MessageFlags.None;
             if (timeout != null)
             {
-                Duration left = limit - Duration.FromTimeSpan(Stopwatch.GetElapsedTime(began));
+                Duration left = limit - (Driver.ReadClock() - began);
                 timeout = Duration.Max(Duration.Zero, left);
                 if (left <= Duration.Zero)
                 {

@@ -156,7 +156,7 @@ public sealed partial class Process
             }
 
             waiter = BlockingWaiter.Current;
-            waiter.Arm();
+            waiter.Arm(Driver);
             waiter.IsRestartable = false;
             AddBlocked(waiter);
             places = PollWaiter.Rent(descriptors.Length);
@@ -169,7 +169,7 @@ public sealed partial class Process
             }
         }
 
-        return FinishPoll(descriptors, waiter, places, DeadlineAfter(ToTimeSpan(timeout)));
+        return FinishPoll(descriptors, waiter, places, Driver.DeadlineAfter(ToTimeSpan(timeout)));
     }
 
     private SyscallResult FinishPoll(Span<PollDescriptor> descriptors, BlockingWaiter waiter, PollWaiter?[] places, long deadline)
@@ -183,19 +183,20 @@ public sealed partial class Process
             {
                 // By the numbers again, as Linux does: what was closed meanwhile is POLLNVAL now.
                 int ready = Scan(descriptors);
-                if (ready == 0 && woken && !waiter.IsInterrupted)
+                if (ready == 0 && woken && waiter.Interruption == Errno.None)
                 {
-                    waiter.Arm();
+                    waiter.Arm(Driver);
                     continue;
                 }
 
-                result = ready == 0 && waiter.IsInterrupted ? Errno.EINTR : ready;
+                result = ready == 0 && waiter.Interruption != Errno.None ? waiter.Interruption : ready;
                 for (int i = 0; i < descriptors.Length; i++)
                 {
                     places[i]?.End(Driver);
                 }
 
                 EndWait(waiter);
+                waiter.Disarm();
                 wakeIsComing = waiter.IsNotified && !woken;
             }
 
