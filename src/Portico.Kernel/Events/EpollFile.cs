@@ -208,7 +208,7 @@ internal sealed class EpollFile(PorticoKernel kernel) : AnonymousFile(kernel.Dri
     public void Remove(EpollItem item)
     {
         Unlist(item);
-        item.Description.File.Waiters.Remove(item, Driver);
+        item.Description.File.Waiters.RemoveQuietly(item);
         _items.Remove((item.Description, item.Fd));
         kernel.Counters[KernelCounter.EpollWatches]--;
         if (item.Description.EpollItems == item)

@@ -79,6 +79,9 @@ internal struct WaitQueue
         }
     }
 
+    /// <summary>Takes a waiter out that was never about to use an event up itself: nobody is told, as in Linux (EPOLL_CTL_DEL).</summary>
+    public void RemoveQuietly(Waiter waiter) => Unlink(waiter);
+
     /// <summary>Tells those whom the events concern.</summary>
     public readonly void Notify(SocketEvents events, StackDriver driver)
     {

@@ -57,7 +57,6 @@ public sealed unsafe partial class TcpLayer
         {
             c->SndWnd = seg.Window;
             c->SndWl1 = seg.Seq;
-            c->MaxWindow = Math.Max(c->MaxWindow, c->SndWnd);
             HandleAck(c, ref seg);
             BecomeEstablished(c);
             if (seg.Length > 0 || seg.Has(TcpFlags.Fin) || seg.Has(TcpFlags.Urg))
@@ -78,7 +77,6 @@ public sealed unsafe partial class TcpLayer
             // Simultaneous open (RFC 9293 3.5, figure 7): our SYN stays in flight, now with an ACK.
             SetState(c, TcpState.SynReceived, TcpCause.SynReceived);
             c->SndWnd = seg.Window;
-            c->MaxWindow = c->SndWnd;
             ResendSyn(c);
         }
     }
@@ -118,6 +116,8 @@ public sealed unsafe partial class TcpLayer
             c->SndWindShift = (byte)Math.Min((int)seg.Options.WindowScale, 14);
         }
 
+        // Half of the largest window bounds the segment: one larger than what the peer may offer by then would wait for its persist timer.
+        c->MaxWindow = Math.Max(c->MaxWindow, seg.Window);
         SetMssClamp(c, seg.Options.Mss);
         UpdateMss(c);
         InitializeReceiveMss(c);

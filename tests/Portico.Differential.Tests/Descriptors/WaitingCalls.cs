@@ -13,6 +13,8 @@ internal sealed record WaitingCall(long Fd, long Peer, Func<(long Result, byte[]
 /// <summary>Calls that wait, each on the file that it is made for.</summary>
 internal static unsafe class WaitingCalls
 {
+    public const string WriteToTcp = "write to a full TCP connection";
+
     public static readonly IReadOnlyDictionary<string, Func<Kit, WaitingCall>> All = new Dictionary<string, Func<Kit, WaitingCall>>
     {
         ["read of a pipe"] = kit =>
@@ -35,6 +37,11 @@ internal static unsafe class WaitingCalls
         {
             (long client, long server) = kit.Connected(AF_INET);
             return Reading(kit, client, server);
+        },
+        [WriteToTcp] = kit =>
+        {
+            (long client, long server) = kit.Connected(AF_INET);
+            return Writing(kit, client, server);
         },
         ["read of a unix stream"] = kit =>
         {

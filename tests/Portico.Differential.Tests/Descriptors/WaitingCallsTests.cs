@@ -25,6 +25,12 @@ public sealed class WaitingCallsTests
         ["it is made non-blocking"] = (kit, waiting) => kit.NonBlocking(waiting.Fd),
     };
 
+    /// <summary>
+    /// What makes a write to a TCP connection look again although it is not for writes: whether there is a little room by then, which acknowledgments
+    /// have made and which alone wakes nobody, is each kernel's own affair.
+    /// </summary>
+    private static readonly string[] s_finding = ["it is shut down for reading", "the other end is shut down for writing"];
+
     public static TheoryData<string, string> Cases
     {
         get
@@ -34,7 +40,10 @@ public sealed class WaitingCallsTests
             {
                 foreach (string happening in s_events.Keys)
                 {
-                    cases.Add(call, happening);
+                    if (call != WaitingCalls.WriteToTcp || !s_finding.Contains(happening))
+                    {
+                        cases.Add(call, happening);
+                    }
                 }
             }
 
