@@ -18,15 +18,28 @@ public sealed unsafe partial class TcpLayer
         RetransmittedDataAcked = 8,
         SynAcked = 0x10,
         DataSacked = 0x20,
+
+        /// <summary>ECE (RFC 3168).</summary>
+        CongestionEcho = 0x40,
         LostRetransmit = 0x80,
+
+        /// <summary>Never-retransmitted data from before recovery began was acknowledged or SACKed.</summary>
+        OriginalAcked = 0x200,
         UnaAdvanced = 0x400,
         DsackingAck = 0x800,
         SackReneging = 0x2000,
         SetTransmitTimer = 0x4000,
 
+        /// <summary>A DSACK reports the tail loss probe.</summary>
+        DsackOfProbe = 0x8000,
+
+        /// <summary>A lone short segment's ACK may have been delayed.</summary>
+        MaybeDelayed = 0x10000,
+
         Acked = DataAcked | SynAcked,
         NotDuplicate = Data | WindowUpdate | Acked,
-        CaAlert = DataSacked | DsackingAck,
+        CaAlert = DataSacked | CongestionEcho | DsackingAck,
+        Forward = Acked | DataSacked,
     }
 
     /// <summary>What one ACK's processing carries along.</summary>
@@ -37,19 +50,23 @@ public sealed unsafe partial class TcpLayer
         public uint PriorPacketsOut;
         public uint PriorHighestSack;
 
-        /// <summary>Segments newly acknowledged or SACKed by this ACK.</summary>
+        /// <summary>Segments newly acknowledged or SACKed by this ACK, and newly marked lost.</summary>
         public uint Delivered;
+        public uint Lost;
 
-        /// <summary>Segments newly acknowledged cumulatively (with emulated SACKs for a peer without the option).</summary>
+        /// <summary>Segments newly acknowledged cumulatively.</summary>
         public uint AckedPackets;
 
-        /// <summary>Send times in nanoseconds, for RTT; 0 when unknown.</summary>
+        /// <summary>Send times in nanoseconds, for RTT, of the first and the last such segment; 0 when unknown.</summary>
         public long FirstAckedTime;
-        public long SackFirstTime;
+        public long LastAckedTime;
+        public long FirstSackedTime;
+        public long LastSackedTime;
 
-        /// <summary>Segment order that the SACKs put in doubt: the lowest segment that came late (Linux: reord).</summary>
+        /// <summary>The lowest segment that was SACKed late.</summary>
         public uint ReorderSeq;
-        public bool HasReorder;
+
+        public RateSample Rate;
 
         /// <summary>The echoed timestamp of this ACK (RFC 3522 compares it with the time of the first retransmission).</summary>
         public uint TsEcr;
@@ -70,7 +87,7 @@ public sealed unsafe partial class TcpLayer
         AckState ack = default;
         ack.PriorUna = c->SndUna;
         ack.PriorPacketsOut = c->PacketsOut;
-        ack.PriorHighestSack = c->SackedOut > 0 ? c->HighestSack : c->SndUna;
+        ack.PriorHighestSack = c->SackedOut > 0 ? c->Flight->HighestSack : c->SndUna;
         ack.TsEcr = seg.Options.TsEcr;
         ack.HasTsEcr = seg.Options.HasTimestamp && seg.Options.TsEcr != 0 && Has(c, TcbFlags.Timestamps);
         UpdateTsRecent(c, ref seg);
@@ -78,10 +95,12 @@ public sealed unsafe partial class TcpLayer
         if (Seq.Lt(seg.Ack, c->SndUna))
         {
             // An old ACK: only its SACK blocks can be news.
-            if (seg.Options.SackCount > 0 && Has(c, TcbFlags.Sack) && c->PacketsOut > 0)
+            if (seg.Options.SackCount > 0 && Has(c, TcbFlags.Sack))
             {
                 TagSacked(c, ref seg, ref ack);
-                RespondToAck(c, ref ack, 0);
+                SendInRecovery(c, AlertFastRetransmit(c, ref ack, 0));
+                Mib[TcpCounter.TCPDelivered] += ack.Delivered;
+                DropFlightAtRest(c);
             }
 
             return;
@@ -101,7 +120,7 @@ public sealed unsafe partial class TcpLayer
         ack.Facts |= UpdateSendWindow(c, ref seg);
         c->BytesAcked += seg.Ack - c->SndUna;
         c->SndUna = seg.Ack;
-        if (seg.Options.SackCount > 0 && Has(c, TcbFlags.Sack) && ack.PriorPacketsOut > 0)
+        if (seg.Options.SackCount > 0 && Has(c, TcbFlags.Sack))
         {
             TagSacked(c, ref seg, ref ack);
         }
@@ -111,51 +130,46 @@ public sealed unsafe partial class TcpLayer
         c->LastAckMillis = NowMillis;
         if (ack.PriorPacketsOut == 0)
         {
-            if ((ack.Facts & AckFacts.DsackingAck) != 0)
-            {
-                RespondToAck(c, ref ack, 0);
-            }
-
-            AfterAckOfNothing(c);
+            AfterAckOfNothing(c, ref seg, ref ack);
             return;
         }
 
         CleanRetransmitQueue(c, ref seg, ref ack);
-        if ((ack.Facts & AckFacts.Acked) != 0)
+        AdaptReorderWindow(c, ref ack);
+        if (c->Flight->TlpOut)
+        {
+            ProcessProbeAck(c, seg.Ack, ref ack);
+        }
+
+        Resend resend = Resend.Nothing;
+        if ((ack.Facts & AckFacts.NotDuplicate) == 0 || (ack.Facts & AckFacts.CaAlert) != 0 || c->CaState != CaState.Open)
+        {
+            bool duplicate = (ack.Facts & (AckFacts.UnaAdvanced | AckFacts.NotDuplicate | AckFacts.DsackingAck)) == 0;
+            resend = AlertFastRetransmit(c, ref ack, duplicate ? 1u : 0);
+        }
+
+        if ((ack.Facts & AckFacts.SetTransmitTimer) != 0)
+        {
+            SetTransmitTimer(c);
+        }
+
+        if ((ack.Facts & AckFacts.Forward) != 0 || (ack.Facts & AckFacts.NotDuplicate) == 0)
         {
             // RFC 4861 7.3.1: forward progress shows that the first hop works (Linux: sk_dst_confirm).
             _stack.Ip.ConfirmReachability(c->Route);
         }
 
-        uint duplicates = 0;
-        if ((ack.Facts & (AckFacts.UnaAdvanced | AckFacts.NotDuplicate | AckFacts.DsackingAck)) == 0)
-        {
-            duplicates = 1;
-        }
-
-        RespondToAck(c, ref ack, duplicates);
-        if ((ack.Facts & AckFacts.SetTransmitTimer) != 0)
-        {
-            RearmRetransmitTimer(c);
-        }
+        FinishRateSample(c, ref ack);
+        ControlCongestion(c, ref ack);
+        SendInRecovery(c, resend);
+        DropFlightAtRest(c);
     }
 
-    /// <summary>The ACK's consequences for loss recovery and congestion control, then retransmissions that it allows.</summary>
-    private void RespondToAck(Tcb* c, ref AckState ack, uint duplicates)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CountDelivered(Tcb* c, ref AckState ack, uint packets)
     {
-        // Quiet and moving forward: nothing but growth (the common case).
-        bool dubious = (ack.Facts & AckFacts.NotDuplicate) == 0 || (ack.Facts & AckFacts.CaAlert) != 0 || c->CaState != CaState.Open;
-        bool retransmit = false;
-        if (dubious)
-        {
-            retransmit = AlertFastRetransmit(c, ref ack, duplicates);
-        }
-
-        ControlCongestion(c, ref ack, retransmit);
-        if (retransmit)
-        {
-            RetransmitQueue(c);
-        }
+        ack.Delivered += packets;
+        c->Delivered += packets;
     }
 
     /// <summary>
@@ -191,9 +205,25 @@ public sealed unsafe partial class TcpLayer
         return facts;
     }
 
-    /// <summary>Nothing was in flight: the ACK answers a window probe, or updates the window.</summary>
-    private void AfterAckOfNothing(Tcb* c)
+    /// <summary>Nothing was in flight: the ACK answers a window probe, or updates the window, or reports a duplicate.</summary>
+    private void AfterAckOfNothing(Tcb* c, ref Arrival seg, ref AckState ack)
     {
+        if (c->Flight != null)
+        {
+            if ((ack.Facts & AckFacts.DsackingAck) != 0)
+            {
+                AlertFastRetransmit(c, ref ack, 0);
+            }
+
+            if (c->Flight->TlpOut)
+            {
+                ProcessProbeAck(c, seg.Ack, ref ack);
+            }
+
+            DropFlightAtRest(c);
+        }
+
+        Mib[TcpCounter.TCPDelivered] += ack.Delivered;
         if (!HasUnsent(c))
         {
             return;
@@ -202,7 +232,7 @@ public sealed unsafe partial class TcpLayer
         if (WindowAllowsSegment(c))
         {
             c->Backoff = 0;
-            CancelRetransmitTimer(c);
+            CancelSenderTimer(c);
         }
         else
         {
@@ -213,16 +243,19 @@ public sealed unsafe partial class TcpLayer
     /// <summary>Takes what is cumulatively acknowledged off the queue, splitting a super-segment that is acknowledged in part.</summary>
     private void CleanRetransmitQueue(Tcb* c, ref Arrival seg, ref AckState ack)
     {
+        Flight* f = c->Flight;
         uint una = c->SndUna;
-        long now = NowNanos;
+        uint reorder = una;
+        bool sack = Has(c, TcbFlags.Sack);
         bool fullyAcked = true;
         while (c->TxHead != null)
         {
             SendSegment* segment = c->TxHead;
+            uint start = segment->Node.Start;
             uint packets;
             if (Seq.Gt(segment->Node.End, una))
             {
-                if (Seq.Leq(una, segment->Node.Start))
+                if (Seq.Leq(una, start))
                 {
                     break;
                 }
@@ -242,36 +275,41 @@ public sealed unsafe partial class TcpLayer
             }
 
             SegmentMarks marks = segment->Marks;
-            if ((marks & SegmentMarks.Retransmitted) != 0)
+            if ((marks & SegmentMarks.Again) != 0)
             {
-                c->RetransOut -= packets;
+                if ((marks & SegmentMarks.Retransmitted) != 0)
+                {
+                    c->RetransOut -= packets;
+                }
+
                 ack.Facts |= AckFacts.RetransmittedDataAcked;
             }
-            else if ((marks & (SegmentMarks.Sacked | SegmentMarks.EverRetransmitted)) == 0)
+            else if ((marks & SegmentMarks.Sacked) == 0)
             {
+                ack.LastAckedTime = segment->SentTime;
                 if (ack.FirstAckedTime == 0)
                 {
                     ack.FirstAckedTime = segment->SentTime;
                 }
 
-                if (c->SackedOut > 0 && Seq.Lt(segment->Node.Start, ack.PriorHighestSack))
+                reorder = Seq.Min(reorder, start);
+                if (Seq.Leq(segment->Node.End, f->HighSeq))
                 {
-                    NoteReorder(ref ack, segment->Node.Start);
+                    ack.Facts |= AckFacts.OriginalAcked;
                 }
-            }
-
-            if ((marks & SegmentMarks.EverRetransmitted) != 0)
-            {
-                ack.Facts |= AckFacts.RetransmittedDataAcked;
             }
 
             if ((marks & SegmentMarks.Sacked) != 0)
             {
                 c->SackedOut -= packets;
             }
-            else if (Has(c, TcbFlags.Sack))
+            else if (sack)
             {
-                ack.Delivered += packets;
+                CountDelivered(c, ref ack, packets);
+                if (!IsSpuriousRetransmission(c, segment, ref ack))
+                {
+                    AdvanceRack(c, marks, segment->Node.End, segment->SentTime);
+                }
             }
 
             if ((marks & SegmentMarks.Lost) != 0)
@@ -281,10 +319,11 @@ public sealed unsafe partial class TcpLayer
 
             c->PacketsOut -= packets;
             ack.AckedPackets += packets;
+            SampleDelivery(f, segment, ref ack.Rate);
             if ((segment->Flags & TcpFlags.Syn) != 0)
             {
                 ack.Facts |= AckFacts.SynAcked;
-                c->RetransStamp = 0;
+                f->RetransStamp = 0;
             }
             else
             {
@@ -302,7 +341,7 @@ public sealed unsafe partial class TcpLayer
         FreeAckedBlocks(c);
         if (c->TxHead == null)
         {
-            DropScoreboard(c);
+            f->Scoreboard = null;
         }
 
         if (Has(c, TcbFlags.UrgentMode) && Seq.Geq(una, c->SndUp))
@@ -315,58 +354,95 @@ public sealed unsafe partial class TcpLayer
             ack.Facts |= AckFacts.SackReneging;
         }
 
-        int rtt = MeasureRtt(c, ref seg, ref ack, now);
+        bool measured = MeasureRtt(c, ref seg, ref ack, fullyAcked);
         if ((ack.Facts & AckFacts.Acked) != 0)
         {
             ack.Facts |= AckFacts.SetTransmitTimer;
-            c->Backoff = 0;
-            if (!Has(c, TcbFlags.Sack))
+            if (!sack)
             {
-                RemoveRenoSacks(c, ref ack);
+                RemoveRenoSacks(c, ack.AckedPackets, ref ack);
+                if ((ack.Facts & AckFacts.RetransmittedDataAcked) != 0)
+                {
+                    // Without SACK nobody knows which of the two it was.
+                    ack.Facts &= ~AckFacts.OriginalAcked;
+                }
             }
-            else if (ack.HasReorder && Seq.Lt(ack.ReorderSeq, ack.PriorHighestSack))
+            else if (Seq.Lt(reorder, ack.PriorHighestSack))
             {
-                CheckSackReordering(c, ack.ReorderSeq, ack.PriorHighestSack);
+                CheckSackReordering(c, reorder, TcpCounter.TCPSACKReorder);
             }
 
-            CongestionPacketsAcked(c, ack.AckedPackets, rtt);
             WakeWriter(c);
         }
+        else if (c->TxHead != null && measured && ack.FirstSackedTime != 0 && ack.FirstSackedTime < c->TxHead->SentTime)
+        {
+            // SACKed data went out before the first segment was last sent: the timeout is counted from now. Otherwise it would move on
+            // and on in recovery.
+            ack.Facts |= AckFacts.SetTransmitTimer;
+        }
 
+        CongestionPacketsAcked(c, ack.AckedPackets, ack.Rate.RttMicros);
         Invariant.Check(c->SackedOut + c->LostOut <= c->PacketsOut + c->RetransOut);
         Invariant.Check((c->PacketsOut == 0) == (c->TxHead == null));
     }
 
-    /// <summary>RFC 6298 3 (Karn) and RFC 7323 4: an RTT sample from segments sent once, or from the echoed timestamp.</summary>
-    private int MeasureRtt(Tcb* c, ref Arrival seg, ref AckState ack, long now)
+    /// <summary>An ACK that echoes a time before the retransmission was caused by the original (Linux: tcp_skb_spurious_retrans).</summary>
+    private static bool IsSpuriousRetransmission(Tcb* c, SendSegment* segment, ref AckState ack) =>
+        (segment->Marks & SegmentMarks.Again) != 0 && ack.HasTsEcr
+        && (int)(ack.TsEcr - (uint)(segment->SentTime / 1_000_000) - c->TsOffset) < 0;
+
+    /// <summary>
+    /// RFC 6298 3 (Karn) and RFC 7323 4: an RTT sample from segments sent once, or from the echoed timestamp. The sample for congestion
+    /// control is that of the segment delivered last. True where there was one.
+    /// </summary>
+    private bool MeasureRtt(Tcb* c, ref Arrival seg, ref AckState ack, bool fullyAcked)
     {
-        long sampleMicros = -1;
+        long now = NowNanos;
+        long sample = -1;
+        long last = -1;
         if (ack.FirstAckedTime != 0 && (ack.Facts & AckFacts.RetransmittedDataAcked) == 0)
         {
-            sampleMicros = (now - ack.FirstAckedTime) / 1000;
+            sample = (now - ack.FirstAckedTime) / 1000;
+            last = (now - ack.LastAckedTime) / 1000;
+            if (ack.AckedPackets == 1 && fullyAcked && c->SndUna - ack.PriorUna < c->Mss && ack.Rate.PriorDelivered + 1 == c->Delivered
+                && (ack.Facts & (AckFacts.CaAlert | AckFacts.SynAcked)) == 0)
+            {
+                ack.Facts |= AckFacts.MaybeDelayed;
+            }
         }
-        else if (ack.SackFirstTime != 0)
+
+        if (ack.FirstSackedTime != 0)
         {
-            sampleMicros = (now - ack.SackFirstTime) / 1000;
+            last = (now - ack.LastSackedTime) / 1000;
+            sample = sample < 0 ? (now - ack.FirstSackedTime) / 1000 : sample;
         }
-        else if (Has(c, TcbFlags.Timestamps) && seg.Options.HasTimestamp && seg.Options.TsEcr != 0 && (ack.Facts & AckFacts.Acked) != 0)
+
+        if (sample < 0 && ack.HasTsEcr && (ack.Facts & AckFacts.Acked) != 0)
         {
             int deltaMillis = (int)(TsClock(c) - seg.Options.TsEcr);
             if (deltaMillis >= 0 && deltaMillis < 600_000)
             {
-                sampleMicros = Math.Max(deltaMillis * 1000L, 1000);
+                sample = last = Math.Max(deltaMillis * 1000L, 1000);
             }
         }
 
-        if (sampleMicros < 0)
+        ack.Rate.RttMicros = (int)Math.Min(last, 600_000_000);
+        if (sample < 0)
         {
-            return -1;
+            return false;
         }
 
-        int rtt = (int)Math.Clamp(sampleMicros, 1, 600_000_000);
-        c->Rtt.Sample(rtt, c->SndUna, c->SndNxt);
-        c->Rtt.UpdateMin(rtt, NowMillis);
-        return rtt;
+        int rtt = (int)Math.Clamp(sample, 1, 600_000_000);
+        int latest = Math.Max(ack.Rate.RttMicros, 1);
+        ack.Rate.RttMicros = latest;
+        if ((ack.Facts & AckFacts.MaybeDelayed) == 0 || latest <= c->Rtt.MinRttMicros || c->Rtt.MinRttMicros == 0)
+        {
+            c->Rtt.UpdateMin(latest, NowMillis, (uint)Settings.tcp_min_rtt_wlen * 1000);
+        }
+
+        c->Rtt.Sample(rtt, c->SndUna, c->SndNxt, Settings.tcp_rto_min_us);
+        c->Backoff = 0;
+        return true;
     }
 
     /// <summary>There may be room in the send buffer again; with auto-tuning there may be more of it.</summary>

@@ -12,7 +12,7 @@ public sealed unsafe partial class TcpLayer
         SsThresh = c->SsThresh,
         CwndCount = c->CwndCount,
         CwndClamp = c->CwndClamp,
-        PriorCwnd = c->PriorCwnd,
+        PriorCwnd = c->Flight != null ? c->Flight->PriorCwnd : 0,
         Mss = c->Mss,
         SrttMicros = c->Rtt.SrttMicros,
         MinRttMicros = c->Rtt.MinRttMicros,
@@ -78,23 +78,22 @@ public sealed unsafe partial class TcpLayer
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool InSlowStart(Tcb* c) => c->Cwnd < c->SsThresh;
 
-    private static bool IsCwndLimited(Tcb* c) => InSlowStart(c) ? c->Cwnd < 2 * c->MaxPacketsOut : Has(c, TcbFlags.CwndLimited);
+    private static bool IsCwndLimited(Tcb* c) => Has(c, TcbFlags.CwndLimited) || (InSlowStart(c) && c->Cwnd < 2 * c->MaxPacketsOut);
 
     /// <summary>What the ACK means for the window: reduction in recovery, growth otherwise (Linux: tcp_cong_control).</summary>
-    private void ControlCongestion(Tcb* c, ref AckState ack, bool newlyLost)
+    private void ControlCongestion(Tcb* c, ref AckState ack)
     {
         uint delivered = ack.Delivered;
         Mib[TcpCounter.TCPDelivered] += delivered;
-        c->Delivered += delivered;
         if (IsReducing(c))
         {
-            ReduceCwnd(c, delivered, newlyLost, (ack.Facts & AckFacts.UnaAdvanced) != 0);
+            ReduceCwnd(c, delivered, ack.Lost > 0, (ack.Facts & AckFacts.UnaAdvanced) != 0);
             return;
         }
 
         // With much reordering SACKed data counts as progress; otherwise only what is cumulatively acknowledged does.
-        AckFacts progress = c->Reordering > (uint)Settings.tcp_reordering ? AckFacts.Acked | AckFacts.DataSacked : AckFacts.DataAcked;
-        if ((ack.Facts & progress) == 0 || delivered == 0 || !IsCwndLimited(c) || c->Cwnd >= c->CwndClamp)
+        AckFacts progress = c->Reordering > (uint)Settings.tcp_reordering ? AckFacts.Forward : AckFacts.DataAcked;
+        if ((ack.Facts & progress) == 0)
         {
             return;
         }

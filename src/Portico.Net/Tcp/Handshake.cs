@@ -129,7 +129,12 @@ public sealed unsafe partial class TcpLayer
         TcpCause cause = c->State == TcpState.SynSent ? TcpCause.SynAckReceived : TcpCause.AckReceived;
         SetState(c, TcpState.Established, cause);
         InitializeBuffers(c);
-        c->RetransStamp = 0;
+        if (c->Flight != null)
+        {
+            c->Flight->RetransStamp = 0;
+            EndTimeoutRecovery(c);
+        }
+
         c->LastReceivedMillis = c->LastAckMillis = NowMillis;
         CongestionInitialize(c);
         if (Has(c, TcbFlags.KeepAlive))

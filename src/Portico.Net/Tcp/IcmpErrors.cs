@@ -97,10 +97,10 @@ public sealed unsafe partial class TcpLayer
 
         if (c->CaState != CaState.Loss)
         {
-            c->HighSeq = c->SndNxt;
+            c->Flight->HighSeq = c->SndNxt;
             c->SsThresh = CurrentSsThresh(c);
-            c->PriorSsThresh = 0;
-            c->UndoMarker = 0;
+            c->Flight->PriorSsThresh = 0;
+            c->Flight->UndoMarker = 0;
             c->CaState = CaState.Loss;
         }
 

@@ -1,24 +1,29 @@
 namespace Portico.Net;
 
-// Which segments count as lost: RFC 6675's counting with SACK, RFC 6582's rule without. Time-based detection (RFC 8985) has its place in
-// IdentifyLoss.
+// Which segments count as lost: by time with SACK (Rack.cs), RFC 6582's rule for the first hole without, all that is old enough at a timeout.
 public sealed unsafe partial class TcpLayer
 {
-    /// <summary>More than the duplicate threshold has been SACKed beyond SND.UNA (RFC 6675's second condition, by bytes).</summary>
-    private static bool ForcesFastRetransmit(Tcb* c) =>
-        c->SackedOut > 0 && Seq.Gt(c->HighestSack, c->SndUna + (c->Reordering * c->Mss));
-
-    private static bool IsTimeToRecover(Tcb* c) => c->LostOut > 0 || c->SackedOut + 1 > c->Reordering;
-
-    /// <summary>Where time-based detection (RFC 8985) will look; without SACK, RFC 6582's rule for the first hole.</summary>
+    /// <summary>RFC 8985 5.1 with SACK; without it, DupThresh duplicates or a partial ACK tell that the first segment is lost.</summary>
     private void IdentifyLoss(Tcb* c, ref AckState ack)
     {
-        if (c->TxHead == null || Has(c, TcbFlags.Sack))
+        if (c->TxHead == null)
         {
             return;
         }
 
-        bool lost = c->CaState is CaState.Open or CaState.Disorder
+        if (Has(c, TcbFlags.Sack))
+        {
+            uint before = c->RetransOut;
+            MarkLostByTime(c, ref ack);
+            if (c->RetransOut < before)
+            {
+                ack.Facts |= AckFacts.LostRetransmit;
+            }
+
+            return;
+        }
+
+        bool lost = c->CaState < CaState.Recovery
             ? c->SackedOut >= c->Reordering
             : c->CaState == CaState.Recovery && (ack.Facts & AckFacts.UnaAdvanced) != 0;
         SendSegment* head = c->TxHead;
@@ -27,76 +32,12 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        if (head->PacketCount > 1)
+        if (head->PacketCount > 1 && PayloadLength(head) > c->Mss)
         {
             SplitSegment(c, head, head->Node.Start + c->Mss);
         }
 
         MarkLost(c, head, ref ack);
-    }
-
-    /// <summary>RFC 6675's IsLost by counting: what has DupThresh SACKed segments above it is lost. Remembers where it stopped.</summary>
-    private void UpdateScoreboard(Tcb* c, bool fastRetransmit)
-    {
-        AckState none = default;
-        int packets = (int)c->SackedOut - (int)c->Reordering;
-        if (packets >= 0)
-        {
-            MarkHeadLost(c, (uint)packets, false, ref none);
-        }
-        else if (fastRetransmit)
-        {
-            MarkHeadLost(c, 1, true, ref none);
-        }
-    }
-
-    private void MarkHeadLost(Tcb* c, uint packets, bool onlyHead, ref AckState ack)
-    {
-        SendSegment* segment = c->LostHint;
-        uint sacked = 0;
-        if (segment == null)
-        {
-            segment = c->TxHead;
-        }
-        else
-        {
-            if (onlyHead && Seq.Gt(segment->Node.Start, c->SndUna))
-            {
-                return;
-            }
-
-            sacked = c->LostHintSacked;
-        }
-
-        for (; segment != null; segment = segment->Next)
-        {
-            c->LostHint = segment;
-            c->LostHintSacked = sacked;
-            if ((segment->Marks & SegmentMarks.Sacked) != 0)
-            {
-                sacked += segment->PacketCount;
-            }
-
-            if (sacked > packets)
-            {
-                break;
-            }
-
-            if (onlyHead && segment->PacketCount > 1)
-            {
-                SplitSegment(c, segment, segment->Node.Start + c->Mss);
-            }
-
-            if ((segment->Marks & SegmentMarks.Lost) == 0)
-            {
-                MarkLost(c, segment, ref ack);
-            }
-
-            if (onlyHead)
-            {
-                break;
-            }
-        }
     }
 
     private void MarkLost(Tcb* c, SendSegment* segment, ref AckState ack)
@@ -106,36 +47,110 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        if (c->RetransmitHint == null || Seq.Lt(segment->Node.Start, c->RetransmitHint->Node.Start))
+        Flight* f = c->Flight;
+        if (f->RetransmitHint == null || Seq.Lt(segment->Node.Start, f->RetransmitHint->Node.Start))
         {
-            c->RetransmitHint = segment;
+            f->RetransmitHint = segment;
         }
 
-        if ((segment->Marks & SegmentMarks.Lost) != 0)
+        // It comes back to the list when it has been sent again.
+        Unlist(f, segment);
+        if ((segment->Marks & SegmentMarks.Lost) == 0)
         {
-            if ((segment->Marks & SegmentMarks.Retransmitted) != 0)
-            {
-                segment->Marks &= ~SegmentMarks.Retransmitted;
-                c->RetransOut -= segment->PacketCount;
-                ack.Facts |= AckFacts.LostRetransmit;
-                Mib[TcpCounter.TCPLostRetransmit] += segment->PacketCount;
-            }
-
-            return;
+            segment->Marks |= SegmentMarks.Lost;
+            c->LostOut += segment->PacketCount;
+            f->LostTotal += segment->PacketCount;
+            ack.Lost += segment->PacketCount;
         }
-
-        if ((segment->Marks & SegmentMarks.Retransmitted) != 0)
+        else if ((segment->Marks & SegmentMarks.Retransmitted) != 0)
         {
             segment->Marks &= ~SegmentMarks.Retransmitted;
             c->RetransOut -= segment->PacketCount;
+            f->LostTotal += segment->PacketCount;
+            ack.Lost += segment->PacketCount;
+            Mib[TcpCounter.TCPLostRetransmit] += segment->PacketCount;
+        }
+    }
+
+    /// <summary>
+    /// At a timeout the first segment is lost, and what is older than a round trip with it; what went out lately is not (RFC 8985 6.3).
+    /// If the peer has taken SACKs back, everything is.
+    /// </summary>
+    private void MarkLostAtTimeout(Tcb* c)
+    {
+        AckState none = default;
+        Flight* f = c->Flight;
+        SendSegment* head = c->TxHead;
+        bool reneged = head != null && (head->Marks & SegmentMarks.Sacked) != 0;
+        if (reneged)
+        {
+            ++Mib[TcpCounter.TCPSACKReneging];
+            c->SackedOut = 0;
+            f->HasReneged = true;
+        }
+        else if (!Has(c, TcbFlags.Sack))
+        {
+            c->SackedOut = 0;
         }
 
-        c->LostOut += segment->PacketCount;
-        segment->Marks |= SegmentMarks.Lost;
+        for (SendSegment* segment = head; segment != null; segment = segment->Next)
+        {
+            if (reneged)
+            {
+                segment->Marks &= ~SegmentMarks.Sacked;
+            }
+            else if (segment != head && RackRemainingMicros(c, segment, 0) > 0)
+            {
+                continue;
+            }
+
+            bool wasListed = (segment->Marks & SegmentMarks.Listed) != 0;
+            MarkLost(c, segment, ref none);
+            if (wasListed && (segment->Marks & SegmentMarks.Listed) == 0)
+            {
+                segment->Marks |= SegmentMarks.TimedOut;
+            }
+        }
+
+        f->RetransmitHint = null;
+    }
+
+    /// <summary>Nothing is lost after all (Linux: the unmark_loss of tcp_undo_cwnd_reduction).</summary>
+    private static void UnmarkLost(Tcb* c)
+    {
+        Flight* f = c->Flight;
+        SendSegment* earlier = null;
+        for (SendSegment* segment = c->TxHead; segment != null; segment = segment->Next)
+        {
+            segment->Marks &= ~SegmentMarks.Lost;
+            if ((segment->Marks & SegmentMarks.TimedOut) == 0)
+            {
+                continue;
+            }
+
+            // Back to its place by time; the next one's is usually just behind it.
+            if (earlier != null && !SentAfter(segment->SentTime, earlier->SentTime, segment->Node.End, earlier->Node.End))
+            {
+                earlier = null;
+            }
+
+            SendSegment* later = earlier == null ? f->Earliest : earlier->SentLater;
+            while (later != null && SentAfter(segment->SentTime, later->SentTime, segment->Node.End, later->Node.End))
+            {
+                earlier = later;
+                later = later->SentLater;
+            }
+
+            ListAfter(f, segment, earlier);
+            earlier = segment;
+        }
+
+        c->LostOut = 0;
+        f->RetransmitHint = null;
     }
 
     /// <summary>Without SACK, each duplicate ACK stands for one segment that has left the network (RFC 6582).</summary>
-    private static void AddRenoSacks(Tcb* c, uint duplicates, ref AckState ack)
+    private void AddRenoSacks(Tcb* c, uint duplicates, ref AckState ack)
     {
         if (duplicates == 0)
         {
@@ -143,23 +158,35 @@ public sealed unsafe partial class TcpLayer
         }
 
         uint before = c->SackedOut;
-        uint most = c->PacketsOut > Math.Max(c->LostOut, 1) ? c->PacketsOut - Math.Max(c->LostOut, 1) : 0;
-        c->SackedOut = Math.Min(c->SackedOut + duplicates, most);
-        ack.Delivered += c->SackedOut > before ? c->SackedOut - before : 0;
+        c->SackedOut += duplicates;
+        CheckRenoReordering(c, 0);
+        CountDelivered(c, ref ack, c->SackedOut > before ? c->SackedOut - before : 0);
     }
 
     /// <summary>A cumulative ACK covers emulated SACKs too: one for the hole, the rest for what came after it.</summary>
-    private static void RemoveRenoSacks(Tcb* c, ref AckState ack)
+    private void RemoveRenoSacks(Tcb* c, uint acked, ref AckState ack)
     {
-        uint acked = ack.AckedPackets;
-        if (acked == 0)
+        if (acked > 0)
+        {
+            CountDelivered(c, ref ack, acked > c->SackedOut ? Math.Max(acked - c->SackedOut, 1) : 1);
+            c->SackedOut = acked - 1 >= c->SackedOut ? 0 : c->SackedOut - (acked - 1);
+        }
+
+        CheckRenoReordering(c, acked);
+    }
+
+    /// <summary>No more can have left the network than is in it, less the hole; more duplicates than that mean reordering.</summary>
+    private void CheckRenoReordering(Tcb* c, uint addend)
+    {
+        uint holes = Math.Min(Math.Max(c->LostOut, 1), c->PacketsOut);
+        if (c->SackedOut + holes <= c->PacketsOut)
         {
             return;
         }
 
-        ack.Delivered += acked > c->SackedOut ? Math.Max(acked - c->SackedOut, 1) : 1;
-        c->SackedOut = acked - 1 >= c->SackedOut ? 0 : c->SackedOut - (acked - 1);
-        uint most = c->PacketsOut > c->LostOut ? c->PacketsOut - c->LostOut : 0;
-        c->SackedOut = Math.Min(c->SackedOut, most);
+        c->SackedOut = c->PacketsOut - holes;
+        c->Reordering = Math.Min(c->PacketsOut + addend, (uint)Settings.tcp_max_reordering);
+        c->ReorderSeen++;
+        ++Mib[TcpCounter.TCPRenoReorder];
     }
 }

@@ -1,37 +1,56 @@
 namespace Portico.Net;
 
-// Fast retransmit and recovery: RFC 5681 3.2, RFC 6582 (NewReno), RFC 6675 (SACK), proportional rate reduction of the window
-// (RFC 6937), and undoing a reduction that turned out not to be deserved (RFC 3522 by timestamps, RFC 3708 by DSACK). The states and
-// the order of decisions are Linux's (tcp_fastretrans_alert). Time-based loss detection (RFC 8985) has its place in IdentifyLoss.
+// Fast retransmit and recovery: RFC 5681 3.2, RFC 6582 (NewReno), RFC 6675 (SACK), and the proportional reduction of the window
+// (RFC 9937). The states and the order of decisions are Linux's (tcp_fastretrans_alert).
 public sealed unsafe partial class TcpLayer
 {
-    /// <summary>Something is unusual about this ACK, or we are not in the open state. True when retransmissions should follow.</summary>
-    private bool AlertFastRetransmit(Tcb* c, ref AckState ack, uint duplicates)
+    /// <summary>What is to be sent after an ACK (Linux: REXMIT_*).</summary>
+    private enum Resend
     {
+        Nothing,
+
+        /// <summary>What is lost, as far as the window allows.</summary>
+        Lost,
+
+        /// <summary>New data first, to see whether the timeout was spurious (RFC 5682 2.1, step 2b).</summary>
+        New,
+    }
+
+    /// <summary>Something is unusual about this ACK, or we are not in the open state. Says what should be sent.</summary>
+    private Resend AlertFastRetransmit(Tcb* c, ref AckState ack, uint duplicates)
+    {
+        Flight* f = FlightOf(c);
         bool sack = Has(c, TcbFlags.Sack);
-        bool doLost = duplicates > 0 || ((ack.Facts & AckFacts.DataSacked) != 0 && ForcesFastRetransmit(c));
         if (c->PacketsOut == 0 && c->SackedOut > 0)
         {
             c->SackedOut = 0;
         }
 
+        // Congestion was reported: that reduction is deserved whatever becomes of the segments.
+        bool echo = (ack.Facts & AckFacts.CongestionEcho) != 0;
+        if (echo)
+        {
+            f->PriorSsThresh = 0;
+        }
+
         // The peer has SACKed what it now says it lacks: wait a little, then start over (RFC 2018 8).
-        if ((ack.Facts & (AckFacts.SackReneging | AckFacts.UnaAdvanced)) == (AckFacts.SackReneging | AckFacts.UnaAdvanced))
+        if ((ack.Facts & AckFacts.SackReneging) != 0 && (ack.Facts & AckFacts.UnaAdvanced) != 0)
         {
             ArmRetransmit(c, Math.Max(c->Rtt.SrttMicros / 2, 10_000) * 1000L);
             ack.Facts &= ~AckFacts.SetTransmitTimer;
-            return false;
+            return Resend.Nothing;
         }
 
         if (c->CaState == CaState.Open)
         {
-            c->RetransStamp = 0;
+            f->RetransStamp = 0;
         }
-        else if (Seq.Geq(c->SndUna, c->HighSeq))
+        else if (Seq.Geq(c->SndUna, f->HighSeq))
         {
             if (c->CaState == CaState.Cwr)
             {
-                if (c->SndUna != c->HighSeq)
+                // Held until something above it is acknowledged, so that the peer has seen CWR.
+                if (c->SndUna != f->HighSeq)
                 {
                     EndCwndReduction(c);
                     c->CaState = CaState.Open;
@@ -46,14 +65,14 @@ public sealed unsafe partial class TcpLayer
 
                 if (TryUndoRecovery(c, ref ack))
                 {
-                    return false;
+                    return Resend.Nothing;
                 }
 
                 EndCwndReduction(c);
             }
         }
 
-        bool fastRetransmit = false;
+        Resend resend = Resend.Nothing;
         switch (c->CaState)
         {
             case CaState.Recovery:
@@ -64,34 +83,39 @@ public sealed unsafe partial class TcpLayer
                         AddRenoSacks(c, duplicates, ref ack);
                     }
                 }
-                else if (TryUndoPartial(c, ref ack, ref doLost))
+                else if (TryUndoPartial(c, ref ack))
                 {
-                    return false;
+                    return Resend.Nothing;
                 }
 
                 if (TryUndoDsack(c))
                 {
-                    TryToOpen(c);
+                    TryToOpen(c, echo);
                 }
 
                 IdentifyLoss(c, ref ack);
                 if (c->CaState != CaState.Recovery)
                 {
-                    if (!IsTimeToRecover(c))
+                    if (c->LostOut == 0)
                     {
-                        return false;
+                        return Resend.Nothing;
                     }
 
-                    EnterRecovery(c);
+                    EnterRecovery(c, echo);
                 }
 
                 break;
             case CaState.Loss:
-                ProcessLoss(c, ref ack, duplicates);
+                resend = ProcessLoss(c, ref ack, duplicates);
+                if (c->CaState != CaState.Loss)
+                {
+                    EndTimeoutRecovery(c);
+                }
+
                 IdentifyLoss(c, ref ack);
                 if (c->CaState != CaState.Open && (ack.Facts & AckFacts.LostRetransmit) == 0)
                 {
-                    return true;
+                    return resend;
                 }
 
                 goto default;
@@ -106,83 +130,120 @@ public sealed unsafe partial class TcpLayer
                     AddRenoSacks(c, duplicates, ref ack);
                 }
 
-                if (c->CaState is CaState.Open or CaState.Disorder)
+                if (c->CaState <= CaState.Disorder)
                 {
                     TryUndoDsack(c);
                 }
 
                 IdentifyLoss(c, ref ack);
-                if (!IsTimeToRecover(c))
+                if (c->LostOut == 0)
                 {
-                    TryToOpen(c);
-                    return false;
+                    TryToOpen(c, echo);
+                    return resend;
                 }
 
-                EnterRecovery(c);
-                fastRetransmit = true;
+                EnterRecovery(c, echo);
                 break;
         }
 
-        if (doLost && sack)
-        {
-            UpdateScoreboard(c, fastRetransmit);
-        }
-
-        return true;
+        return Resend.Lost;
     }
 
     private static bool IsReducing(Tcb* c) => c->CaState is CaState.Cwr or CaState.Recovery;
 
-    private void EnterRecovery(Tcb* c)
+    /// <summary>Whether anything that is in flight was ever sent again.</summary>
+    private static bool HasRetransmitted(Tcb* c) =>
+        c->RetransOut > 0 || (c->TxHead != null && (c->TxHead->Marks & SegmentMarks.EverRetransmitted) != 0);
+
+    private static void ForgetRetransmissionTime(Tcb* c)
     {
+        if (!HasRetransmitted(c))
+        {
+            c->Flight->RetransStamp = 0;
+        }
+    }
+
+    private void EnterRecovery(Tcb* c, bool congestionEcho)
+    {
+        ForgetRetransmissionTime(c);
         ++Mib[Has(c, TcbFlags.Sack) ? TcpCounter.TCPSackRecovery : TcpCounter.TCPRenoRecovery];
-        c->PriorSsThresh = 0;
+        c->Flight->PriorSsThresh = 0;
         InitializeUndo(c);
         if (!IsReducing(c))
         {
-            c->PriorSsThresh = CurrentSsThresh(c);
+            if (!congestionEcho)
+            {
+                c->Flight->PriorSsThresh = CurrentSsThresh(c);
+            }
+
             BeginCwndReduction(c);
         }
 
         c->CaState = CaState.Recovery;
     }
 
+    /// <summary>Congestion without loss was reported, by ECN or by a full queue of our own: the window shrinks over a round trip.</summary>
+    private void EnterCwr(Tcb* c)
+    {
+        Flight* f = FlightOf(c);
+        f->PriorSsThresh = 0;
+        if (c->CaState < CaState.Cwr)
+        {
+            f->UndoMarker = 0;
+            BeginCwndReduction(c);
+            c->CaState = CaState.Cwr;
+        }
+    }
+
     private static void InitializeUndo(Tcb* c)
     {
-        c->UndoMarker = c->SndUna == 0 ? 1 : c->SndUna;
-        c->UndoRetrans = c->RetransOut > 0 ? (int)c->RetransOut : -1;
+        Flight* f = c->Flight;
+        f->UndoMarker = c->SndUna == 0 ? 1 : c->SndUna;
+
+        // What is on its way twice already may bring DSACKs of its own; 0 would say that all has been shown to be unneeded.
+        f->UndoRetrans = (int)c->RetransOut + (f->TlpOut && f->TlpRetransmitted ? 1 : 0);
+        if (f->UndoRetrans == 0)
+        {
+            f->UndoRetrans = -1;
+        }
     }
 
     private void BeginCwndReduction(Tcb* c)
     {
-        c->HighSeq = c->SndNxt;
+        Flight* f = c->Flight;
+        f->HighSeq = c->SndNxt;
+        f->TlpOut = false;
         c->CwndCount = 0;
-        c->PriorCwnd = c->Cwnd;
-        c->PrrDelivered = 0;
-        c->PrrOut = 0;
+        f->PriorCwnd = c->Cwnd;
+        f->PrrDelivered = 0;
+        f->PrrOut = 0;
         c->SsThresh = CongestionSsThresh(c);
     }
 
-    /// <summary>RFC 6937: what may be sent on each ACK so that the window arrives at ssthresh as the round ends.</summary>
+    /// <summary>
+    /// RFC 9937: what may be sent on each ACK so that the window arrives at ssthresh as the round ends: in proportion while there is
+    /// more in flight than that, else as much as was delivered, and one more while an ACK moves forward without a new loss.
+    /// </summary>
     private static void ReduceCwnd(Tcb* c, uint delivered, bool newlyLost, bool unaAdvanced)
     {
-        if (delivered == 0 || c->PriorCwnd == 0)
+        Flight* f = c->Flight;
+        if (delivered == 0 || f->PriorCwnd == 0)
         {
             return;
         }
 
         uint inFlight = PacketsInFlight(c);
         int delta = (int)c->SsThresh - (int)inFlight;
-        c->PrrDelivered += delivered;
+        f->PrrDelivered += delivered;
         int send;
         if (delta < 0)
         {
-            ulong dividend = ((ulong)c->SsThresh * c->PrrDelivered) + c->PriorCwnd - 1;
-            send = (int)(dividend / c->PriorCwnd) - (int)c->PrrOut;
+            ulong dividend = ((ulong)c->SsThresh * f->PrrDelivered) + f->PriorCwnd - 1;
+            send = (int)(dividend / f->PriorCwnd) - (int)f->PrrOut;
         }
         else
         {
-            send = Math.Max((int)c->PrrDelivered - (int)c->PrrOut, (int)delivered);
+            send = Math.Max((int)f->PrrDelivered - (int)f->PrrOut, (int)delivered);
             if (unaAdvanced && !newlyLost)
             {
                 send++;
@@ -191,101 +252,20 @@ public sealed unsafe partial class TcpLayer
             send = Math.Min(delta, send);
         }
 
-        send = Math.Max(send, c->PrrOut > 0 ? 0 : 1);
+        // The first retransmission goes out in any case.
+        send = Math.Max(send, f->PrrOut > 0 ? 0 : 1);
         c->Cwnd = Math.Max(inFlight + (uint)send, 1);
     }
 
     private void EndCwndReduction(Tcb* c)
     {
-        if (c->SsThresh < InfiniteSsThresh && (c->CaState == CaState.Cwr || c->UndoMarker != 0))
+        if (c->SsThresh < InfiniteSsThresh && (c->CaState == CaState.Cwr || c->Flight->UndoMarker != 0))
         {
             c->Cwnd = Math.Max(c->SsThresh, 1);
             c->CwndStampMillis = NowMillis;
         }
-    }
 
-    /// <summary>After a timeout: undo when the original was only late, end when all of that time is acknowledged.</summary>
-    private void ProcessLoss(Tcb* c, ref AckState ack, uint duplicates)
-    {
-        if ((ack.Facts & AckFacts.UnaAdvanced) != 0 && MayUndo(c, ref ack))
-        {
-            UndoCwndReduction(c, true);
-            ++Mib[TcpCounter.TCPLossUndo];
-            c->Retransmits = 0;
-            if (Has(c, TcbFlags.Sack))
-            {
-                c->CaState = CaState.Open;
-            }
-
-            return;
-        }
-
-        if (Seq.Geq(c->SndUna, c->HighSeq))
-        {
-            TryUndoRecovery(c, ref ack);
-            return;
-        }
-
-        if (!Has(c, TcbFlags.Sack))
-        {
-            if (Seq.Gt(c->SndNxt, c->HighSeq) && duplicates > 0)
-            {
-                AddRenoSacks(c, duplicates, ref ack);
-            }
-            else if ((ack.Facts & AckFacts.UnaAdvanced) != 0)
-            {
-                c->SackedOut = 0;
-            }
-        }
-    }
-
-    /// <summary>A retransmission timeout: everything unSACKed is lost, and slow start begins (RFC 5681 3.1, RFC 6675 5.1).</summary>
-    private void EnterLoss(Tcb* c)
-    {
-        AckState none = default;
-        bool reneged = c->TxHead != null && (c->TxHead->Marks & SegmentMarks.Sacked) != 0;
-        if (reneged)
-        {
-            ++Mib[TcpCounter.TCPSACKReneging];
-        }
-        else if (!Has(c, TcbFlags.Sack))
-        {
-            c->SackedOut = 0;
-        }
-
-        for (SendSegment* segment = c->TxHead; segment != null; segment = segment->Next)
-        {
-            if (reneged && (segment->Marks & SegmentMarks.Sacked) != 0)
-            {
-                segment->Marks &= ~SegmentMarks.Sacked;
-                c->SackedOut -= segment->PacketCount;
-            }
-
-            MarkLost(c, segment, ref none);
-        }
-
-        c->LostHint = null;
-        c->RetransmitHint = c->TxHead;
-        if (c->CaState is CaState.Open or CaState.Disorder || Seq.Leq(c->HighSeq, c->SndUna)
-            || (c->CaState == CaState.Loss && c->Retransmits == 0))
-        {
-            c->PriorSsThresh = CurrentSsThresh(c);
-            c->PriorCwnd = c->Cwnd;
-            c->SsThresh = CongestionSsThresh(c);
-            CongestionLossEvent(c);
-            InitializeUndo(c);
-        }
-
-        c->Cwnd = PacketsInFlight(c) + 1;
-        c->CwndCount = 0;
-        c->CwndStampMillis = NowMillis;
-        if (c->CaState is CaState.Open or CaState.Disorder && c->SackedOut >= (uint)Settings.tcp_reordering)
-        {
-            c->Reordering = Math.Min(c->Reordering, (uint)Settings.tcp_reordering);
-        }
-
-        c->CaState = CaState.Loss;
-        c->HighSeq = c->SndNxt;
+        SendCongestionEvent(c, CongestionEvent.CompleteCwr);
     }
 
     private static uint CurrentSsThresh(Tcb* c) =>

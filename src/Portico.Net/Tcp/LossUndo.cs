@@ -1,39 +1,53 @@
 namespace Portico.Net;
 
-// Taking a reduction of the window back when it turns out that nothing was lost: by timestamps (RFC 3522), by DSACKs (RFC 3708).
+// Taking a reduction of the window back when it turns out that nothing was lost: by timestamps (RFC 3522, RFC 4015), by DSACKs (RFC 3708).
 public sealed unsafe partial class TcpLayer
 {
-    /// <summary>RFC 3522: an ACK that echoes a time before the first retransmission acknowledges the original.</summary>
-    private static bool OriginalWasDelayed(Tcb* c, ref AckState ack) =>
-        c->RetransStamp != 0 && ack.HasTsEcr && (int)(ack.TsEcr - c->RetransStamp) < 0;
+    /// <summary>
+    /// RFC 3522: an ACK that echoes a time before the first retransmission acknowledges the original; and nothing else can be
+    /// acknowledged where nothing was sent again.
+    /// </summary>
+    private static bool OriginalWasDelayed(Tcb* c, ref AckState ack)
+    {
+        uint stamp = c->Flight->RetransStamp;
+        return stamp == 0 ? c->State != TcpState.SynSent : ack.HasTsEcr && (int)(ack.TsEcr - stamp) < 0;
+    }
 
-    private static bool MayUndo(Tcb* c, ref AckState ack) => c->UndoMarker != 0 && (c->UndoRetrans == 0 || OriginalWasDelayed(c, ref ack));
+    private static bool MayUndo(Tcb* c, ref AckState ack) =>
+        c->Flight->UndoMarker != 0 && (c->Flight->UndoRetrans == 0 || OriginalWasDelayed(c, ref ack));
 
     private void UndoCwndReduction(Tcb* c, bool unmarkLoss)
     {
+        Flight* f = c->Flight;
         if (unmarkLoss)
         {
-            for (SendSegment* segment = c->TxHead; segment != null; segment = segment->Next)
-            {
-                segment->Marks &= ~SegmentMarks.Lost;
-            }
-
-            c->LostOut = 0;
-            c->LostHint = null;
-            c->RetransmitHint = null;
+            UnmarkLost(c);
         }
 
-        if (c->PriorSsThresh != 0)
+        if (f->PriorSsThresh != 0)
         {
-            c->Cwnd = Math.Max(c->Cwnd, CongestionUndoCwnd(c));
-            c->SsThresh = Math.Max(c->SsThresh, c->PriorSsThresh);
+            c->Cwnd = CongestionUndoCwnd(c);
+            c->SsThresh = Math.Max(c->SsThresh, f->PriorSsThresh);
         }
 
         c->CwndStampMillis = NowMillis;
-        c->UndoMarker = 0;
+        f->UndoMarker = 0;
+        f->RackAdvanced = true;
     }
 
-    /// <summary>All of the recovery's window is acknowledged. True when the state is held until something above it is (RFC 6582).</summary>
+    /// <summary>RFC 6582: without SACK the state is held until something above the recovery's window is acknowledged.</summary>
+    private static bool HoldsStateWithoutSack(Tcb* c)
+    {
+        if (c->SndUna != c->Flight->HighSeq || Has(c, TcbFlags.Sack))
+        {
+            return false;
+        }
+
+        ForgetRetransmissionTime(c);
+        return true;
+    }
+
+    /// <summary>All of the recovery's window is acknowledged. True when the state is held all the same.</summary>
     private bool TryUndoRecovery(Tcb* c, ref AckState ack)
     {
         if (MayUndo(c, ref ack))
@@ -41,66 +55,62 @@ public sealed unsafe partial class TcpLayer
             ++Mib[c->CaState == CaState.Loss ? TcpCounter.TCPLossUndo : TcpCounter.TCPFullUndo];
             UndoCwndReduction(c, false);
         }
-
-        if (c->SndUna == c->HighSeq && !Has(c, TcbFlags.Sack))
+        else if (c->ReorderPersist > 0)
         {
-            if (c->RetransOut == 0)
-            {
-                c->RetransStamp = 0;
-            }
+            c->ReorderPersist--;
+        }
 
+        if (HoldsStateWithoutSack(c))
+        {
             return true;
         }
 
-        // The window of the reduction still stands: it ends here, at ssthresh, unless it was undone.
-        if (c->CaState == CaState.Recovery)
-        {
-            EndCwndReduction(c);
-        }
-
         c->CaState = CaState.Open;
+        c->Flight->HasReneged = false;
         return false;
     }
 
-    private bool TryUndoPartial(Tcb* c, ref AckState ack, ref bool doLost)
+    /// <summary>True when the hole was filled by the late original, but what was sent again has to be waited for.</summary>
+    private bool TryUndoPartial(Tcb* c, ref AckState ack)
     {
-        if (c->UndoMarker != 0 && OriginalWasDelayed(c, ref ack))
+        if (c->Flight->UndoMarker == 0 || !OriginalWasDelayed(c, ref ack))
         {
-            // The hole was filled by the late original: there is more reordering than we thought.
-            CheckSackReordering(c, ack.PriorUna, Seq.Max(c->HighestSack, ack.PriorUna));
-            if (c->RetransOut > 0)
-            {
-                return true;
-            }
-
-            c->RetransStamp = 0;
-            UndoCwndReduction(c, true);
-            ++Mib[TcpCounter.TCPPartialUndo];
-            TryKeepOpen(c);
             return false;
         }
 
-        doLost = ForcesFastRetransmit(c);
+        // There is more reordering than we thought.
+        CheckSackReordering(c, ack.PriorUna, TcpCounter.TCPTSReorder);
+        if (c->RetransOut > 0)
+        {
+            return true;
+        }
+
+        ForgetRetransmissionTime(c);
+        UndoCwndReduction(c, true);
+        ++Mib[TcpCounter.TCPPartialUndo];
+        TryKeepOpen(c);
         return false;
     }
 
     private bool TryUndoDsack(Tcb* c)
     {
-        if (c->UndoMarker == 0 || c->UndoRetrans != 0)
+        if (c->Flight->UndoMarker == 0 || c->Flight->UndoRetrans != 0)
         {
             return false;
         }
 
+        c->ReorderPersist = (byte)Math.Min(c->ReorderPersist + 1, ReorderPersistMax);
         UndoCwndReduction(c, false);
         ++Mib[TcpCounter.TCPDSACKUndo];
         return true;
     }
 
-    private static void TryToOpen(Tcb* c)
+    private void TryToOpen(Tcb* c, bool congestionEcho)
     {
-        if (c->RetransOut == 0)
+        ForgetRetransmissionTime(c);
+        if (congestionEcho)
         {
-            c->RetransStamp = 0;
+            EnterCwr(c);
         }
 
         if (c->CaState != CaState.Cwr)
@@ -111,11 +121,11 @@ public sealed unsafe partial class TcpLayer
 
     private static void TryKeepOpen(Tcb* c)
     {
-        CaState state = c->SackedOut + c->LostOut > 0 || c->RetransOut > 0 ? CaState.Disorder : CaState.Open;
+        CaState state = c->SackedOut + c->LostOut > 0 || HasRetransmitted(c) ? CaState.Disorder : CaState.Open;
         if (c->CaState != state)
         {
             c->CaState = state;
-            c->HighSeq = c->SndNxt;
+            c->Flight->HighSeq = c->SndNxt;
         }
     }
 }

@@ -10,103 +10,135 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        SendSegment* segment = c->RetransmitHint != null ? c->RetransmitHint : c->TxHead;
+        Flight* f = c->Flight;
+        uint most = SegmentsPerPacket(c, CurrentMss(c));
+        SendSegment* segment = f->RetransmitHint != null ? f->RetransmitHint : c->TxHead;
+        bool isHoleSeen = false;
         bool rearm = false;
-        while (segment != null && c->RetransOut < c->LostOut)
+        for (; segment != null; segment = segment->Next)
         {
-            c->RetransmitHint = segment;
+            // Where a segment is neither lost nor known to have arrived the next call begins: it may be marked lost by then.
+            if (!isHoleSeen)
+            {
+                f->RetransmitHint = segment;
+            }
+
             int room = (int)c->Cwnd - (int)PacketsInFlight(c);
-            if (room <= 0)
+            if (room <= 0 || c->RetransOut >= c->LostOut)
             {
                 break;
             }
 
-            if ((segment->Marks & SegmentMarks.Lost) != 0 && (segment->Marks & (SegmentMarks.Sacked | SegmentMarks.Retransmitted)) == 0)
+            if ((segment->Marks & SegmentMarks.Lost) == 0)
             {
-                bool isHead = segment == c->TxHead;
-                if (!Retransmit(c, segment, (uint)room, cause))
-                {
-                    break;
-                }
-
-                ++Mib[c->CaState == CaState.Loss ? TcpCounter.TCPSlowStartRetrans : TcpCounter.TCPFastRetrans];
-                if (IsReducing(c))
-                {
-                    c->PrrOut += segment->PacketCount;
-                }
-
-                rearm |= isHead;
+                isHoleSeen |= (segment->Marks & (SegmentMarks.Sacked | SegmentMarks.Retransmitted)) == 0;
+                continue;
             }
 
-            segment = segment->Next;
+            if ((segment->Marks & (SegmentMarks.Sacked | SegmentMarks.Retransmitted)) != 0)
+            {
+                continue;
+            }
+
+            if (!Retransmit(c, segment, Math.Min((uint)room, most), cause))
+            {
+                break;
+            }
+
+            Mib[c->CaState == CaState.Loss ? TcpCounter.TCPSlowStartRetrans : TcpCounter.TCPFastRetrans] += segment->PacketCount;
+            if (IsReducing(c))
+            {
+                f->PrrOut += segment->PacketCount;
+            }
+
+            rearm |= segment == c->TxHead && c->Pending != PendingTimer.Reorder;
         }
 
         if (rearm)
         {
-            ArmRetransmit(c, c->Rtt.RtoMicros * 1000L);
+            ArmRetransmit(c, RtoNanos(c));
         }
+    }
+
+    /// <summary>Sends a segment again and counts it as in flight once more. False if it could not be sent.</summary>
+    private bool Retransmit(Tcb* c, SendSegment* segment, uint packetsMax, PacketNotes cause = PacketNotes.None)
+    {
+        bool sent = SendAgain(c, segment, packetsMax, cause);
+        Flight* f = c->Flight;
+        if (sent && (segment->Marks & SegmentMarks.Retransmitted) == 0)
+        {
+            segment->Marks |= SegmentMarks.Retransmitted;
+            c->RetransOut += segment->PacketCount;
+        }
+
+        // The time of the first attempt, even if it failed: TCP_USER_TIMEOUT and RFC 3522 start from it.
+        if (f->RetransStamp == 0)
+        {
+            uint stamp = TsClock(c);
+            f->RetransStamp = stamp == 0 ? 1 : stamp;
+        }
+
+        f->UndoRetrans = Math.Max(f->UndoRetrans, 0) + segment->PacketCount;
+        return sent;
     }
 
     /// <summary>
     /// Sends a segment again, at most <paramref name="packetsMax"/> of those that it stands for; why, follows from the state of
     /// recovery where the caller does not say. False if it could not be sent.
     /// </summary>
-    private bool Retransmit(Tcb* c, SendSegment* segment, uint packetsMax, PacketNotes cause = PacketNotes.None)
+    private bool SendAgain(Tcb* c, SendSegment* segment, uint packetsMax, PacketNotes cause)
     {
-        // A receiver that shrank its window gets only what fits, except for the very first segment: that one probes (RFC 9293 3.8.6).
-        uint windowEnd = c->SndUna + c->SndWnd;
-        if (Seq.Geq(segment->Node.Start, windowEnd) && segment->Node.Start != c->SndUna && c->State != TcpState.SynSent)
-        {
-            return false;
-        }
-
-        // Path MTU may have shrunk since: a segment that is too large now is cut to what the path takes.
-        uint mss = Math.Max((uint)c->Mss, 1);
+        uint mss = CurrentMss(c);
         uint payload = PayloadLength(segment);
-        uint fits = packetsMax * mss;
-        if (c->SndWnd == 0)
+        if (c->State is not (TcpState.SynSent or TcpState.SynReceived))
         {
-            fits = mss;
+            // A receiver that shrank its window gets only what fits, except for the very first segment: that one probes (RFC 9293 3.8.6).
+            int window = (int)(c->SndUna + c->SndWnd - segment->Node.Start);
+            if (window <= 0)
+            {
+                if (segment->Node.Start != c->SndUna)
+                {
+                    return false;
+                }
+
+                window = (int)mss;
+            }
+
+            // Path MTU may have shrunk since: a segment that is too large now is cut to what the path takes.
+            uint fits = packetsMax * mss;
+            if (fits > (uint)window)
+            {
+                fits = (uint)window - ((uint)window % mss);
+                fits = fits == 0 ? (uint)window : fits;
+            }
+
+            if (payload > fits)
+            {
+                if (SplitSegment(c, segment, segment->Node.Start + fits) == null)
+                {
+                    Mib[TcpCounter.TCPRetransFail] += segment->PacketCount;
+                    return false;
+                }
+
+                payload = PayloadLength(segment);
+            }
+
+            RecountPackets(c, segment);
         }
 
-        if (payload > fits && SplitSegment(c, segment, segment->Node.Start + fits) == null)
-        {
-            ++Mib[TcpCounter.TCPRetransFail];
-            return false;
-        }
-
-        RecountPackets(c, segment);
-        cause = cause == PacketNotes.None ? RetransmissionCause(c) : cause;
-        if (!Transmit(c, segment, cause))
-        {
-            ++Mib[TcpCounter.TCPRetransFail];
-            return false;
-        }
-
-        ++Mib[TcpCounter.RetransSegs];
-        c->TotalRetrans++;
+        Mib[TcpCounter.RetransSegs] += segment->PacketCount;
+        c->TotalRetrans += segment->PacketCount;
         c->BytesRetrans += payload;
-        if ((segment->Marks & SegmentMarks.Retransmitted) == 0)
-        {
-            segment->Marks |= SegmentMarks.Retransmitted;
-            c->RetransOut += segment->PacketCount;
-        }
-
+        cause = cause == PacketNotes.None ? RetransmissionCause(c) : cause;
+        bool sent = Transmit(c, segment, cause);
         segment->Marks |= SegmentMarks.EverRetransmitted;
-        if (c->RetransStamp == 0)
+        if (!sent)
         {
-            uint stamp = TsClock(c);
-            c->RetransStamp = stamp == 0 ? 1 : stamp;
+            Mib[TcpCounter.TCPRetransFail] += segment->PacketCount;
+            return false;
         }
 
-        if (c->UndoRetrans < 0)
-        {
-            c->UndoRetrans = 0;
-        }
-
-        c->UndoRetrans += segment->PacketCount;
-        ReportRetransmission(c, cause, segment->Node.Start, PayloadLength(segment), segment->Flags, c->Retransmits);
-
+        ReportRetransmission(c, cause, segment->Node.Start, payload, segment->Flags, c->Retransmits);
         return true;
     }
 
@@ -118,7 +150,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         // Without SACK each hole but the first is found by the ACK that ends at it (RFC 6582 3.2, step 3).
-        bool isPartial = !Has(c, TcbFlags.Sack) && c->UndoMarker != 0 && Seq.Gt(c->SndUna, c->UndoMarker);
+        bool isPartial = !Has(c, TcbFlags.Sack) && c->Flight->UndoMarker != 0 && Seq.Gt(c->SndUna, c->Flight->UndoMarker);
         return isPartial ? PacketNotes.PartialAcknowledgment : PacketNotes.FastRetransmission;
     }
 

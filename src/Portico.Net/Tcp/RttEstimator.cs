@@ -88,11 +88,12 @@ internal struct RttEstimator
         }
     }
 
-    /// <summary>The least round-trip time of the last five minutes; 0 before the first sample.</summary>
+    /// <summary>The least round-trip time of the last tcp_min_rtt_wlen seconds; 0 before the first sample.</summary>
     public readonly int MinRttMicros => (int)_min.Micros;
 
     /// <summary>Takes a sample for <see cref="MinRttMicros"/>.</summary>
-    public void UpdateMin(int rttMicros, uint nowMillis) => _min.Sample((uint)Math.Max(1, rttMicros), nowMillis);
+    public void UpdateMin(int rttMicros, uint nowMillis, uint windowMillis = MinRttFilter.WindowMilliseconds) =>
+        _min.Sample((uint)Math.Max(1, rttMicros), nowMillis, windowMillis);
 }
 
 /// <summary>
@@ -117,10 +118,10 @@ internal struct MinRttFilter
     public readonly uint Micros => _best.Value;
 
     /// <summary>Takes a sample and returns the least.</summary>
-    public uint Sample(uint rttMicros, uint nowMillis)
+    public uint Sample(uint rttMicros, uint nowMillis, uint window = WindowMilliseconds)
     {
         Entry entry = new() { Time = nowMillis, Value = Math.Max(1, rttMicros) };
-        if (_best.Value == 0 || entry.Value <= _best.Value || entry.Time - _third.Time > WindowMilliseconds)
+        if (_best.Value == 0 || entry.Value <= _best.Value || entry.Time - _third.Time > window)
         {
             _best = _second = _third = entry;
             return entry.Value;
@@ -136,20 +137,20 @@ internal struct MinRttFilter
         }
 
         uint age = entry.Time - _best.Time;
-        if (age > WindowMilliseconds)
+        if (age > window)
         {
             Shift(entry);
-            if (entry.Time - _best.Time > WindowMilliseconds)
+            if (entry.Time - _best.Time > window)
             {
                 Shift(entry);
             }
         }
-        else if (_second.Time == _best.Time && age > WindowMilliseconds / 4)
+        else if (_second.Time == _best.Time && age > window / 4)
         {
             // A quarter of the window without a second choice: take this one, so that the three spread over the window.
             _second = _third = entry;
         }
-        else if (_third.Time == _second.Time && age > WindowMilliseconds / 2)
+        else if (_third.Time == _second.Time && age > window / 2)
         {
             _third = entry;
         }

@@ -6,25 +6,39 @@ public sealed unsafe partial class TcpLayer
 {
     private void TagSacked(Tcb* c, ref Arrival seg, ref AckState ack)
     {
+        Flight* f = c->Flight;
         int count = seg.Options.SackCount;
-        int first = 0;
-        if (IsDsack(c, ref seg, ref ack))
+        ack.ReorderSeq = c->SndNxt;
+        bool isDsack = IsDsack(c, ref seg, ref ack);
+        if (c->PacketsOut == 0)
         {
-            ack.Facts |= AckFacts.DsackingAck;
-            first = 1;
+            return;
         }
 
         // Ascending order costs little with four blocks and lets each segment be looked at once.
         Span<SeqRange> blocks = stackalloc SeqRange[4];
         int used = 0;
-        for (int i = first; i < count; i++)
+        int dsackAt = -1;
+        for (int i = 0; i < count; i++)
         {
             SeqRange block = new() { Left = seg.Options.Sacks[i].Left, Right = seg.Options.Sacks[i].Right };
-
-            // Never beyond SND.NXT, never at or below SND.UNA, never empty: anything else is a lie or history (attack class C06, D04).
-            if (Seq.Geq(block.Left, block.Right) || Seq.Gt(block.Right, c->SndNxt) || Seq.Leq(block.Right, c->SndUna))
+            bool duplicate = i == 0 && isDsack;
+            if (!IsSackBlockValid(c, duplicate, block))
             {
-                ++Mib[TcpCounter.TCPSACKDiscard];
+                if (duplicate)
+                {
+                    ++Mib[f->UndoMarker == 0 ? TcpCounter.TCPDSACKIgnoredNoUndo : TcpCounter.TCPDSACKIgnoredOld];
+                }
+                else if (seg.Ack == c->SndUna || Seq.Gt(block.Right, c->SndUna))
+                {
+                    ++Mib[TcpCounter.TCPSACKDiscard];
+                }
+
+                continue;
+            }
+
+            if (Seq.Leq(block.Right, ack.PriorUna))
+            {
                 continue;
             }
 
@@ -32,35 +46,70 @@ public sealed unsafe partial class TcpLayer
             while (at > 0 && Seq.Gt(blocks[at - 1].Left, block.Left))
             {
                 blocks[at] = blocks[at - 1];
+                dsackAt = dsackAt == at - 1 ? at : dsackAt;
                 at--;
             }
 
             blocks[at] = block;
+            dsackAt = duplicate ? at : dsackAt;
         }
 
         for (int i = 0; i < used; i++)
         {
-            TagBlock(c, blocks[i], ref ack);
+            TagBlock(c, blocks[i], i == dsackAt, ref ack);
         }
 
-        if (ack.HasReorder && c->SackedOut > 0)
+        if (c->CaState != CaState.Loss || f->UndoMarker != 0)
         {
-            CheckSackReordering(c, ack.ReorderSeq, c->HighestSack);
+            CheckSackReordering(c, ack.ReorderSeq, TcpCounter.TCPSACKReorder);
         }
     }
 
-    private void TagBlock(Tcb* c, SeqRange block, ref AckState ack)
+    /// <summary>
+    /// Never beyond SND.NXT, never at or below SND.UNA, never empty: anything else is a lie or history (attack class C06, D04). A DSACK
+    /// may report what is acknowledged, as far back as a reduction of the window may be undone.
+    /// </summary>
+    private static bool IsSackBlockValid(Tcb* c, bool isDsack, SeqRange block)
     {
-        if (c->Scoreboard == null)
+        if (Seq.Gt(block.Right, c->SndNxt) || Seq.Geq(block.Left, block.Right) || Seq.Geq(block.Left, c->SndNxt))
+        {
+            return false;
+        }
+
+        if (Seq.Gt(block.Left, c->SndUna))
+        {
+            return true;
+        }
+
+        uint undo = c->Flight->UndoMarker;
+        if (!isDsack || undo == 0 || Seq.Gt(block.Right, c->SndUna))
+        {
+            return false;
+        }
+
+        return Seq.Geq(block.Left, undo) || (Seq.Gt(block.Right, undo) && Seq.Geq(block.Left, block.Right - c->MaxWindow));
+    }
+
+    private void TagBlock(Tcb* c, SeqRange block, bool isDsack, ref AckState ack)
+    {
+        Flight* f = c->Flight;
+        if (f->Scoreboard == null)
         {
             BuildScoreboard(c);
         }
 
-        SegmentNode* node = SegmentTree.FindFirstEndingAfter(c->Scoreboard, Seq.Max(block.Left, c->SndUna));
+        SegmentNode* node = SegmentTree.FindFirstEndingAfter(f->Scoreboard, block.Left);
         while (node != null && Seq.Lt(node->Start, block.Right))
         {
             SendSegment* segment = (SendSegment*)node;
-            if ((segment->Marks & SegmentMarks.Sacked) == 0)
+            if (isDsack)
+            {
+                if (Seq.Geq(node->Start, block.Left) && Seq.Leq(node->End, block.Right))
+                {
+                    NoteDuplicate(c, segment, ref ack);
+                }
+            }
+            else if ((segment->Marks & SegmentMarks.Sacked) == 0)
             {
                 segment = TrimToBlock(c, segment, block);
                 if (segment == null)
@@ -75,6 +124,41 @@ public sealed unsafe partial class TcpLayer
 
             segment = segment->Next;
             node = segment == null ? null : &segment->Node;
+        }
+    }
+
+    /// <summary>A DSACK reports this segment, which is still in the queue: one of its retransmissions was not needed.</summary>
+    private void NoteDuplicate(Tcb* c, SendSegment* segment, ref AckState ack)
+    {
+        Flight* f = c->Flight;
+        if ((segment->Marks & SegmentMarks.Again) != 0)
+        {
+            if (f->UndoMarker != 0 && f->UndoRetrans > 0 && Seq.Gt(segment->Node.End, f->UndoMarker))
+            {
+                f->UndoRetrans = Math.Max(0, f->UndoRetrans - segment->PacketCount);
+            }
+
+            if ((segment->Marks & SegmentMarks.Sacked) != 0)
+            {
+                ack.ReorderSeq = Seq.Min(ack.ReorderSeq, segment->Node.Start);
+            }
+        }
+
+        if (Seq.Leq(segment->Node.End, c->SndUna))
+        {
+            // It is about to be dropped.
+            return;
+        }
+
+        if ((segment->Marks & SegmentMarks.Sacked) == 0)
+        {
+            MarkSacked(c, segment, ref ack);
+        }
+
+        if ((segment->Marks & SegmentMarks.Retransmitted) != 0)
+        {
+            segment->Marks &= ~SegmentMarks.Retransmitted;
+            c->RetransOut -= segment->PacketCount;
         }
     }
 
@@ -133,10 +217,12 @@ public sealed unsafe partial class TcpLayer
 
     private void MarkSacked(Tcb* c, SendSegment* segment, ref AckState ack)
     {
+        Flight* f = c->Flight;
         uint packets = segment->PacketCount;
+        AdvanceRack(c, segment->Marks, segment->Node.End, segment->SentTime);
         if ((segment->Marks & SegmentMarks.Retransmitted) != 0)
         {
-            // What the retransmission or the original: RTT and reordering learn nothing from it.
+            // Not lost, but sent again as a probe: that is still on its way.
             if ((segment->Marks & SegmentMarks.Lost) != 0)
             {
                 segment->Marks &= ~(SegmentMarks.Lost | SegmentMarks.Retransmitted);
@@ -148,15 +234,22 @@ public sealed unsafe partial class TcpLayer
         {
             if ((segment->Marks & SegmentMarks.EverRetransmitted) == 0)
             {
-                if (Seq.Lt(segment->Node.Start, ack.PriorHighestSack) && c->SackedOut > 0)
+                if (c->SackedOut > 0 && Seq.Lt(segment->Node.Start, f->HighestSack))
                 {
-                    NoteReorder(ref ack, segment->Node.Start);
+                    ack.ReorderSeq = Seq.Min(ack.ReorderSeq, segment->Node.Start);
                 }
 
-                if (ack.SackFirstTime == 0)
+                if (Seq.Leq(segment->Node.End, f->HighSeq))
                 {
-                    ack.SackFirstTime = segment->SentTime;
+                    ack.Facts |= AckFacts.OriginalAcked;
                 }
+
+                if (ack.FirstSackedTime == 0)
+                {
+                    ack.FirstSackedTime = segment->SentTime;
+                }
+
+                ack.LastSackedTime = segment->SentTime;
             }
 
             if ((segment->Marks & SegmentMarks.Lost) != 0)
@@ -166,94 +259,120 @@ public sealed unsafe partial class TcpLayer
             }
         }
 
-        if ((segment->Marks & SegmentMarks.Retransmitted) != 0)
-        {
-            segment->Marks &= ~SegmentMarks.Retransmitted;
-            c->RetransOut -= packets;
-        }
-
-        segment->Marks |= SegmentMarks.Sacked;
-        if (c->LostHint != null && Seq.Lt(segment->Node.Start, c->LostHint->Node.Start))
-        {
-            c->LostHintSacked += packets;
-        }
-
+        segment->Marks = (segment->Marks | SegmentMarks.Sacked) & ~SegmentMarks.TimedOut;
+        Unlist(f, segment);
+        SampleDelivery(f, segment, ref ack.Rate);
         ack.Facts |= AckFacts.DataSacked;
-        c->SackedOut += packets;
-        ack.Delivered += packets;
-        if (c->SackedOut == packets || Seq.Gt(segment->Node.End, c->HighestSack))
+        if (c->SackedOut == 0 || Seq.Gt(segment->Node.End, f->HighestSack))
         {
-            c->HighestSack = segment->Node.End;
+            f->HighestSack = segment->Node.End;
         }
+
+        c->SackedOut += packets;
+        CountDelivered(c, ref ack, packets);
     }
 
     /// <summary>RFC 2883 4: the first block reports a duplicate when it lies below the ACK or inside the second block.</summary>
     private bool IsDsack(Tcb* c, ref Arrival seg, ref AckState ack)
     {
         SackBlock first = seg.Options.Sacks[0];
-        bool duplicate = false;
         if (Seq.Lt(first.Left, seg.Ack))
         {
-            duplicate = true;
             ++Mib[TcpCounter.TCPDSACKRecv];
         }
-        else if (seg.Options.SackCount > 1)
+        else if (seg.Options.SackCount > 1 && Seq.Leq(first.Right, seg.Options.Sacks[1].Right) && Seq.Geq(first.Left, seg.Options.Sacks[1].Left))
         {
-            SackBlock second = seg.Options.Sacks[1];
-            if (Seq.Leq(first.Right, second.Right) && Seq.Geq(first.Left, second.Left))
-            {
-                duplicate = true;
-                ++Mib[TcpCounter.TCPDSACKOfoRecv];
-            }
+            ++Mib[TcpCounter.TCPDSACKOfoRecv];
         }
-
-        if (!duplicate)
+        else
         {
             return false;
         }
 
-        // RFC 3708's use of it, as in Linux: each duplicate reported after our retransmission shows one that was not needed.
-        if (c->UndoMarker != 0 && Seq.Geq(first.Left, c->UndoMarker) && Seq.Leq(first.Right, seg.Ack) && Seq.Lt(first.Left, ack.PriorUna + 1)
-            && c->UndoRetrans > 0)
+        uint duplicates = CountDuplicates(c, first, ref ack);
+        if (duplicates == 0)
         {
-            c->UndoRetrans -= (int)Math.Max(1, (first.Right - first.Left + c->Mss - 1u) / Math.Max((uint)c->Mss, 1));
-            c->UndoRetrans = Math.Max(c->UndoRetrans, 0);
+            ++Mib[TcpCounter.TCPDSACKIgnoredDubious];
+            return false;
         }
-        else
+
+        Mib[TcpCounter.TCPDSACKRecvSegs] += duplicates;
+
+        // RFC 3708, as in Linux: what is acknowledged already is only counted.
+        Flight* f = c->Flight;
+        if (f != null && f->UndoMarker != 0 && f->UndoRetrans > 0 && Seq.Leq(first.Right, ack.PriorUna) && Seq.Gt(first.Right, f->UndoMarker))
         {
-            ++Mib[TcpCounter.TCPDSACKIgnoredNoUndo];
+            f->UndoRetrans = (int)Math.Max(0, f->UndoRetrans - duplicates);
         }
 
         return true;
     }
 
-    private static void NoteReorder(ref AckState ack, uint seq)
+    /// <summary>How many segments a DSACK reports; 0 when it cannot be true, as no more was sent again or more than a window is reported.</summary>
+    private uint CountDuplicates(Tcb* c, in SackBlock block, ref AckState ack)
     {
-        if (!ack.HasReorder || Seq.Lt(seq, ack.ReorderSeq))
+        uint length = block.Right - block.Left;
+        if (Seq.Geq(block.Left, block.Right) || length > c->MaxWindow)
         {
-            ack.HasReorder = true;
-            ack.ReorderSeq = seq;
+            return 0;
         }
+
+        Flight* f = c->Flight;
+        uint duplicates = 1;
+        if (length > c->Mss)
+        {
+            duplicates = (length + c->Mss - 1) / c->Mss;
+        }
+        else if (f != null && f->TlpOut && f->TlpHighSeq == block.Right)
+        {
+            ack.Facts |= AckFacts.DsackOfProbe;
+        }
+
+        c->DsackDuplicates += duplicates;
+        if (c->DsackDuplicates > c->TotalRetrans)
+        {
+            return 0;
+        }
+
+        // RFC 8985 6.2, step 4; a probe is sent by a timer and says nothing about RACK.
+        if (c->ReorderSeen > 0 && (ack.Facts & AckFacts.DsackOfProbe) == 0)
+        {
+            FlightOf(c)->RackDsackSeen = true;
+        }
+
+        ack.Facts |= AckFacts.DsackingAck;
+        CountDelivered(c, ref ack, duplicates);
+        return duplicates;
     }
 
-    /// <summary>A segment came late by this many segments without having been lost: raise the duplicate threshold (Linux: tcp_check_sack_reordering).</summary>
-    private void CheckSackReordering(Tcb* c, uint lowSeq, uint highSeq)
+    /// <summary>
+    /// A segment came late by this many segments without having been lost: more reordering is to be expected (Linux:
+    /// tcp_check_sack_reordering).
+    /// </summary>
+    private void CheckSackReordering(Tcb* c, uint lowSeq, TcpCounter counter)
     {
-        uint distance = (highSeq - lowSeq) / Math.Max((uint)c->Mss, 1);
-        if (distance > c->Reordering && Seq.Gt(highSeq, lowSeq))
+        uint highSeq = c->SackedOut > 0 ? c->Flight->HighestSack : c->SndUna;
+        if (Seq.Geq(lowSeq, highSeq))
         {
-            c->Reordering = Math.Min(distance, (uint)Settings.tcp_max_reordering);
-            ++Mib[TcpCounter.TCPSACKReorder];
+            return;
         }
+
+        uint mss = Math.Max((uint)c->Mss, 1);
+        uint distance = highSeq - lowSeq;
+        if (distance > (ulong)c->Reordering * mss)
+        {
+            c->Reordering = Math.Min((distance + mss - 1) / mss, (uint)Settings.tcp_max_reordering);
+        }
+
+        c->ReorderSeen++;
+        ++Mib[counter];
     }
 
     private static void BuildScoreboard(Tcb* c)
     {
         for (SendSegment* segment = c->TxHead; segment != null; segment = segment->Next)
         {
-            c->Scoreboard = SegmentTree.Insert(c->Scoreboard, &segment->Node);
+            c->Flight->Scoreboard = SegmentTree.Insert(c->Flight->Scoreboard, &segment->Node);
         }
     }
-
-    private static void DropScoreboard(Tcb* c) => c->Scoreboard = null;
 }

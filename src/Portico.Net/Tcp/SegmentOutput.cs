@@ -91,6 +91,8 @@ public sealed unsafe partial class TcpLayer
     private bool Transmit(Tcb* c, SendSegment* segment, PacketNotes notes = PacketNotes.None)
     {
         segment->SentTime = Math.Max(NowNanos, 1);
+        StampForRate(c, segment);
+        ListAsLatest(c->Flight, segment);
         if ((segment->Flags & TcpFlags.Syn) != 0)
         {
             return TransmitSyn(c, segment, notes);

@@ -100,7 +100,7 @@ public sealed unsafe partial class TcpLayer
 
         c->SndBlockHead = c->SndBlockTail = c->SndBlockNext = null;
         c->PacketsOut = c->SackedOut = c->LostOut = c->RetransOut = 0;
-        c->Scoreboard = null;
+        DropFlight(c);
     }
 
     /// <summary>How much of <paramref name="length"/> fits into a packet's fragments.</summary>
@@ -159,33 +159,27 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->TxTail = segment;
-        if (c->Scoreboard != null)
+        Flight* f = FlightOf(c);
+        if (f->Scoreboard != null)
         {
-            c->Scoreboard = SegmentTree.Insert(c->Scoreboard, &segment->Node);
+            f->Scoreboard = SegmentTree.Insert(f->Scoreboard, &segment->Node);
         }
     }
 
     private void UnlinkSegment(Tcb* c, SendSegment* segment)
     {
-        if (c->Scoreboard != null)
+        Flight* f = c->Flight;
+        if (f->Scoreboard != null)
         {
-            c->Scoreboard = SegmentTree.Remove(c->Scoreboard, &segment->Node);
+            f->Scoreboard = SegmentTree.Remove(f->Scoreboard, &segment->Node);
         }
 
-        if (c->LostHint == segment)
+        if (f->RetransmitHint == segment)
         {
-            c->LostHint = null;
-        }
-        else if (c->LostHint != null && (segment->Marks & SegmentMarks.Sacked) != 0)
-        {
-            c->LostHintSacked -= segment->PacketCount;
+            f->RetransmitHint = null;
         }
 
-        if (c->RetransmitHint == segment)
-        {
-            c->RetransmitHint = null;
-        }
-
+        Unlist(f, segment);
         if (segment->Previous == null)
         {
             c->TxHead = segment->Next;
@@ -219,8 +213,11 @@ public sealed unsafe partial class TcpLayer
 
         rest->Node.Start = seq;
         rest->Node.End = segment->Node.End;
-        rest->Marks = segment->Marks;
+        rest->Marks = segment->Marks & ~SegmentMarks.Listed;
         rest->SentTime = segment->SentTime;
+        rest->FirstSentTime = segment->FirstSentTime;
+        rest->DeliveredTime = segment->DeliveredTime;
+        rest->Delivered = segment->Delivered;
         rest->Flags = segment->Flags & (TcpFlags.Fin | TcpFlags.Psh);
         rest->Block = BlockAt(segment->Block, seq);
         segment->Node.End = seq;
@@ -243,9 +240,15 @@ public sealed unsafe partial class TcpLayer
         segment->PacketCount = (ushort)Math.Max(1, (PayloadLength(segment) + mss - 1) / mss);
         rest->PacketCount = (ushort)Math.Max(1, (PayloadLength(rest) + mss - 1) / mss);
         AdjustCounts(c, rest->Marks, segment->PacketCount + rest->PacketCount - before);
-        if (c->Scoreboard != null)
+        Flight* f = c->Flight;
+        if ((segment->Marks & SegmentMarks.Listed) != 0)
         {
-            c->Scoreboard = SegmentTree.Insert(c->Scoreboard, &rest->Node);
+            ListAfter(f, rest, segment);
+        }
+
+        if (f->Scoreboard != null)
+        {
+            f->Scoreboard = SegmentTree.Insert(f->Scoreboard, &rest->Node);
         }
 
         return rest;

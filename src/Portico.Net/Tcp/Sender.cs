@@ -58,11 +58,27 @@ public sealed unsafe partial class TcpLayer
     {
         if (HasUnsent(c))
         {
-            WriteOut(c, false);
+            WriteOut(c, WriteMode.Normal);
         }
     }
 
-    private void WriteOut(Tcb* c, bool push)
+    /// <summary>How a write goes about it.</summary>
+    private enum WriteMode
+    {
+        /// <summary>By Nagle's rule, or cork.</summary>
+        Normal,
+
+        /// <summary>Without them.</summary>
+        Push,
+
+        /// <summary>One segment, whatever cwnd says, to probe for a lost tail.</summary>
+        Probe,
+    }
+
+    /// <summary>How many segments one packet may stand for.</summary>
+    private static uint SegmentsPerPacket(Tcb* c, uint mss) => Math.Max(PacketBytes(mss) / mss, 1);
+
+    private void WriteOut(Tcb* c, WriteMode mode)
     {
         if (!MaySendData(c))
         {
@@ -74,20 +90,21 @@ public sealed unsafe partial class TcpLayer
             RestartAfterIdle(c);
         }
 
+        bool push = mode != WriteMode.Normal;
         bool cwndLimited = false;
-        bool sentAny = false;
+        uint sentBefore = c->PacketsOut;
         uint mss = CurrentMss(c);
         while (HasUnsent(c))
         {
             uint unsent = c->WriteSeq - c->SndNxt;
             uint inFlight = PacketsInFlight(c);
-            if (inFlight >= c->Cwnd)
+            if (inFlight >= c->Cwnd && mode != WriteMode.Probe)
             {
                 cwndLimited = true;
                 break;
             }
 
-            uint quota = c->Cwnd - inFlight;
+            uint quota = inFlight >= c->Cwnd || mode == WriteMode.Probe ? 1 : c->Cwnd - inFlight;
             uint windowEnd = c->SndUna + c->SndWnd;
             uint window = Seq.Gt(windowEnd, c->SndNxt) ? windowEnd - c->SndNxt : 0;
             bool fin = Has(c, TcbFlags.FinQueued);
@@ -113,20 +130,24 @@ public sealed unsafe partial class TcpLayer
                 limit -= limit % mss;
             }
 
-            if (!CutAndSend(c, limit, mss))
+            if (!CutAndSend(c, limit, mss) || mode == WriteMode.Probe)
             {
                 break;
             }
-
-            sentAny = true;
         }
 
+        bool sentAny = c->PacketsOut > sentBefore;
         if (sentAny)
         {
             ValidateCwnd(c, cwndLimited || PacketsInFlight(c) >= c->Cwnd);
+            if (mode != WriteMode.Probe)
+            {
+                // One probe for a tail: the timer is set by what makes the tail.
+                ScheduleLossProbe(c, false);
+            }
         }
 
-        if (HasUnsent(c) && c->PacketsOut == 0 && c->RetransmitDeadline == 0)
+        if (HasUnsent(c) && c->PacketsOut == 0 && c->Pending == PendingTimer.None)
         {
             ArmPersist(c);
         }
@@ -183,24 +204,24 @@ public sealed unsafe partial class TcpLayer
         LinkSegment(c, segment);
         AdvanceUnsentBlock(c, c->SndNxt + length);
         c->SndNxt = segment->Node.End;
-        bool first = c->PacketsOut == 0;
-        c->PacketsOut += segment->PacketCount;
         if (IsReducing(c))
         {
-            c->PrrOut += segment->PacketCount;
+            c->Flight->PrrOut += segment->PacketCount;
         }
 
         Mib[TcpCounter.TCPOrigDataSent] += segment->PacketCount;
-        if (first)
-        {
-            // Any persist timer makes way for the retransmission timer.
-            c->Flags &= ~TcbFlags.Persist;
-            c->Backoff = 0;
-            ArmRetransmit(c, c->Rtt.RtoMicros * 1000L);
-        }
 
         // Not sent for lack of memory or route: it counts as sent and lost, and the retransmission timer tries again, as in Linux.
         Transmit(c, segment);
+        bool first = c->PacketsOut == 0;
+        c->PacketsOut += segment->PacketCount;
+        if (first || c->Pending == PendingTimer.LossProbe)
+        {
+            // Any persist timer makes way for the retransmission timer.
+            c->Backoff = first ? (byte)0 : c->Backoff;
+            RearmRetransmitTimer(c);
+        }
+
         return true;
     }
 

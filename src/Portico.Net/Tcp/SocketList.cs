@@ -108,7 +108,7 @@ public sealed unsafe partial class TcpLayer
         record.SendQueue = (uint)Math.Max((int)(c->WriteSeq + (Has(c, TcbFlags.FinQueued) ? 1u : 0u) - c->SndUna), 0);
         if (c->RetransmitDeadline != 0)
         {
-            bool persist = Has(c, TcbFlags.Persist);
+            bool persist = c->Pending == PendingTimer.Persist;
             SetTimer(ref record, persist ? TcpTimerKind.Persist : TcpTimerKind.On, c->RetransmitDeadline, persist ? c->ProbesOut : c->Retransmits);
         }
         else if (c->KeepDeadline != 0)

@@ -90,9 +90,6 @@ internal enum TcbFlags : uint
     /// <summary>A send found the buffer full: tell the owner when there is room (SOCK_NOSPACE).</summary>
     NoSpace = 1 << 20,
 
-    /// <summary>The retransmission timer stands for the persist timer (ICSK_TIME_PROBE0).</summary>
-    Persist = 1 << 21,
-
     /// <summary>The sender was held back by cwnd since the last ACK (RFC 7661's question).</summary>
     CwndLimited = 1 << 22,
 
@@ -105,6 +102,9 @@ internal enum TcbFlags : uint
     /// <summary>TCP_QUICKACK was set: the next ACKs are not delayed.</summary>
     QuickAckLocked = 1 << 27,
 
+    /// <summary>The last rate sample was taken while the application did not fill the window.</summary>
+    RateAppLimited = 1 << 21,
+
     /// <summary>A DSACK block is to be reported in the next ACK (RFC 2883).</summary>
     DsackPending = 1 << 28,
 
@@ -113,6 +113,24 @@ internal enum TcbFlags : uint
 
     /// <summary>Will be freed at the end of this entry.</summary>
     InDoomedList = 1u << 31,
+}
+
+/// <summary>What the sender's timer stands for (Linux: icsk_pending); one at a time.</summary>
+internal enum PendingTimer : byte
+{
+    None,
+
+    /// <summary>RFC 6298's.</summary>
+    Retransmit,
+
+    /// <summary>RFC 9293 3.8.6.1's.</summary>
+    Persist,
+
+    /// <summary>RFC 8985 7's probe timeout.</summary>
+    LossProbe,
+
+    /// <summary>RFC 8985 6.3's reordering timer.</summary>
+    Reorder,
 }
 
 /// <summary>A range of sequence numbers, from Left up to but not including Right.</summary>
@@ -226,7 +244,7 @@ internal unsafe struct Tcb
     /// <summary>Bytes beyond a hole, by sequence number.</summary>
     public SegmentNode* OutOfOrderRoot;
 
-    /// <summary>When the retransmission or persist timer fires; 0 when it does not run.</summary>
+    /// <summary>When the timer of <see cref="Pending"/> fires; 0 when it does not run.</summary>
     public long RetransmitDeadline;
 
     /// <summary>When the delayed ACK is due; 0 when none is.</summary>
@@ -270,37 +288,20 @@ internal unsafe struct Tcb
     public uint LostOut;
     public uint RetransOut;
 
-    /// <summary>SND.NXT when recovery began (RFC 6582: recover).</summary>
-    public uint HighSeq;
-
-    /// <summary>The highest sequence number that was SACKed (forward ACK).</summary>
-    public uint HighestSack;
-
-    /// <summary>SACKed segments below <see cref="LostHint"/>.</summary>
-    public uint LostHintSacked;
-
-    /// <summary>Where marking segments lost stopped; null for the beginning.</summary>
-    public SendSegment* LostHint;
-
-    /// <summary>Where retransmission goes on; null for the beginning.</summary>
-    public SendSegment* RetransmitHint;
-
-    /// <summary>The index over <see cref="TxHead"/>'s list; null while nothing is SACKed.</summary>
-    public SegmentNode* Scoreboard;
+    /// <summary>How far apart in segments SACKs have shown the order to be mixed up, tcp_reordering at least.</summary>
     public uint Reordering;
 
-    /// <summary>SND.UNA when cwnd was reduced: the reduction can be undone up to here. 0 when it cannot.</summary>
-    public uint UndoMarker;
+    /// <summary>How often reordering was seen (tcpi_reord_seen).</summary>
+    public uint ReorderSeen;
 
-    /// <summary>Retransmissions that have not been shown to be unneeded; -1 means none was made.</summary>
-    public int UndoRetrans;
+    /// <summary>RACK.rtt (RFC 8985 5.2): the round trip of the segment delivered last.</summary>
+    public uint RackRttMicros;
 
-    /// <summary>TSval of the first retransmission since the last progress; 0 for none.</summary>
-    public uint RetransStamp;
-    public uint PriorSsThresh;
-    public uint PriorCwnd;
-    public uint PrrDelivered;
-    public uint PrrOut;
+    /// <summary>Duplicates that the peer has reported by DSACK (tcpi_dsack_dups).</summary>
+    public uint DsackDuplicates;
+
+    /// <summary>What is known only while something is in flight; null on a connection at rest.</summary>
+    public Flight* Flight;
     public uint CwndCount;
     public uint CwndClamp;
     public uint CwndUsed;
@@ -311,11 +312,29 @@ internal unsafe struct Tcb
     public uint CwndUsageSeq;
     public uint TotalRetrans;
 
+    /// <summary>Timeouts, recoveries that began with one, and the milliseconds that those took (tcpi_total_rto and following).</summary>
+    public ushort TotalRto;
+    public ushort TotalRtoRecoveries;
+    public uint TotalRtoMillis;
+
+    /// <summary>The last rate sample (tcpi_delivery_rate): segments in microseconds.</summary>
+    public uint RateDelivered;
+    public uint RateIntervalMicros;
+
     /// <summary>Segments that the peer has acknowledged or SACKed (tcpi_delivered), its SYN counted.</summary>
     public uint Delivered;
     public int SndBuf;
     public byte Retransmits;
     public byte Backoff;
+
+    /// <summary>What <see cref="RetransmitDeadline"/> is for.</summary>
+    public PendingTimer Pending;
+
+    /// <summary>RACK's window for reordering, in quarters of the least round trip; 0 stands for 1 (RFC 8985 7.2, reo_wnd_mult).</summary>
+    public byte ReorderSteps;
+
+    /// <summary>Recoveries for which a wider window is kept (RFC 8985, reo_wnd_persist).</summary>
+    public byte ReorderPersist;
     public byte ProbesOut;
     public byte SynRetriesMax;
     public TcpCongestion Algorithm;
@@ -418,9 +437,22 @@ internal enum SegmentMarks : byte
 {
     None = 0,
     Sacked = 1,
+
+    /// <summary>Sent again, and that is in flight.</summary>
     Retransmitted = 2,
     Lost = 4,
     EverRetransmitted = 8,
+
+    /// <summary>In the flight's list by time of sending.</summary>
+    Listed = 16,
+
+    /// <summary>Taken from that list because a timeout marked it lost: undoing the timeout puts it back.</summary>
+    TimedOut = 32,
+
+    /// <summary>Sent while the application did not fill the window: says little about the path's rate.</summary>
+    AppLimited = 64,
+
+    Again = Retransmitted | EverRetransmitted,
 }
 
 /// <summary>A segment that was sent and is not acknowledged; its bytes are in the connection's block chain.</summary>
@@ -442,6 +474,15 @@ internal unsafe struct SendSegment
     public ushort PacketCount;
     public TcpFlags Flags;
     public SegmentMarks Marks;
+
+    /// <summary>Neighbours in the flight's list by time of sending.</summary>
+    public SendSegment* SentLater;
+    public SendSegment* SentEarlier;
+
+    /// <summary>When it was sent: the flight's <see cref="Flight.FirstSentTime"/> and <see cref="Flight.DeliveredTime"/> (0 once it is delivered), and what had been delivered.</summary>
+    public long FirstSentTime;
+    public long DeliveredTime;
+    public uint Delivered;
 }
 
 /// <summary>A run of received bytes.</summary>

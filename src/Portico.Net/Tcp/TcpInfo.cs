@@ -31,6 +31,15 @@ public struct TcpInfo
     public uint SndCwnd;
     public uint AdvMss;
     public uint Reordering;
+    public uint ReorderSeen;
+    public uint DsackDuplicates;
+    public ushort TotalRto;
+    public ushort TotalRtoRecoveries;
+    public uint TotalRtoMillis;
+
+    /// <summary>Bytes a second of the last rate sample; 0 before there is one.</summary>
+    public ulong DeliveryRate;
+    public bool IsDeliveryRateAppLimited;
     public uint SndWnd;
     public uint RcvWnd;
     public uint RcvSpace;

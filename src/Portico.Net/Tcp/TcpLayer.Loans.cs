@@ -106,6 +106,7 @@ public sealed unsafe partial class TcpLayer
             return error;
         }
 
+        NoteAppLimited(c);
         LinkBlock(c, block);
         block->End = length;
         c->SndBlockNext = c->SndBlockNext == null ? block : c->SndBlockNext;

@@ -241,7 +241,7 @@ public sealed unsafe partial class TcpLayer
             WindowScale = Has(c, TcbFlags.WindowScale),
             SndWindShift = c->SndWindShift,
             RcvWindShift = c->RcvWindShift,
-            RtoMicros = (uint)Math.Min(BackedOff(c->Rtt.RtoMicros * 1000L, c->Backoff) / 1000, uint.MaxValue),
+            RtoMicros = (uint)(RtoNanos(c) / 1000),
             AtoMicros = c->AtoMillis * 1000,
             SndMss = c->Mss,
             RcvMss = c->RcvMss,
@@ -258,6 +258,13 @@ public sealed unsafe partial class TcpLayer
             SndCwnd = c->Cwnd,
             AdvMss = c->AdvMss,
             Reordering = c->Reordering,
+            ReorderSeen = c->ReorderSeen,
+            DsackDuplicates = c->DsackDuplicates,
+            TotalRto = c->TotalRto,
+            TotalRtoRecoveries = c->TotalRtoRecoveries,
+            TotalRtoMillis = c->TotalRtoMillis,
+            DeliveryRate = c->RateIntervalMicros == 0 ? 0 : (ulong)c->RateDelivered * c->Mss * 1_000_000 / c->RateIntervalMicros,
+            IsDeliveryRateAppLimited = Has(c, TcbFlags.RateAppLimited),
             SndWnd = c->SndWnd,
             RcvWnd = c->RcvWnd,
             RcvSpace = c->RcvSpace,
@@ -287,7 +294,7 @@ public sealed unsafe partial class TcpLayer
     {
         if (HasUnsent(c))
         {
-            WriteOut(c, true);
+            WriteOut(c, WriteMode.Push);
         }
     }
 

@@ -29,6 +29,7 @@ public sealed unsafe partial class TcpLayer
             return Errno.EAGAIN;
         }
 
+        NoteAppLimited(c);
         int wanted = Math.Min(room, data.Length);
         sent = AppendData(c, data[..wanted]);
         if (sent < data.Length)

@@ -4,7 +4,7 @@ namespace Portico.Net;
 
 /// <summary>
 /// TCP of one stack: all connections, listeners and TIME-WAIT records, and the table that finds them. The files beside this one
-/// tell its stories: <c>SegmentArrival</c> (RFC 9293 3.10.7), <c>AckProcessing</c>, <c>Scoreboard</c>, <c>LossRecovery</c>,
+/// tell its stories: <c>SegmentArrival</c> (RFC 9293 3.10.7), <c>AckProcessing</c>, <c>Scoreboard</c>, <c>LossRecovery</c>, <c>Rack</c>,
 /// <c>Receiver</c>, <c>AckSending</c>, <c>Sender</c>, <c>SegmentOutput</c>, <c>Retransmission</c>, <c>TcpTimers</c>, <c>Listening</c>,
 /// <c>TimeWait</c>, <c>Forwarding</c>.
 /// </summary>
@@ -26,6 +26,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     private readonly Slab<Tcb> _connections;
     private readonly Slab<SendSegment> _sendSegments;
     private readonly Slab<RxSegment> _rxSegments;
+    private readonly Slab<Flight> _flights;
     private readonly FlowTable _flows;
     private readonly SipKey _flowKey;
     private readonly IsnGenerator _isn;
@@ -45,6 +46,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         _connections = _engine.Own(new Slab<Tcb>(Settings.ConnectionsMax));
         _sendSegments = _engine.Own(new Slab<SendSegment>(1 << 24));
         _rxSegments = _engine.Own(new Slab<RxSegment>(1 << 24));
+        _flights = _engine.Own(new Slab<Flight>(Settings.ConnectionsMax));
         _flows = _engine.Own(new FlowTable());
         _flowKey = SipKey.From(_engine.Random);
         _isn = new IsnGenerator(_engine.Random);
@@ -64,6 +66,9 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
 
     /// <summary>Connections that no application holds any more and that are still finishing (Linux: orphans).</summary>
     public int OrphanCount => _orphanCount;
+
+    /// <summary>Connections that have something in flight or to undo.</summary>
+    internal int FlightCount => _flights.Count;
 
     /// <summary>Bytes of memory that receive queues hold.</summary>
     public long ReceiveMemory => _receiveMemory;
@@ -223,6 +228,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     private void Detach(Tcb* c)
     {
         _engine.Timers.Cancel(&c->Timer);
+        c->Pending = PendingTimer.None;
         c->RetransmitDeadline = c->DelayedAckDeadline = c->KeepDeadline = 0;
         _flows.Remove(FlowHash(c), c->Index | KindConnection);
         if (_recentConnection == c->Index)

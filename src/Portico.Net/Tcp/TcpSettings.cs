@@ -40,7 +40,7 @@ public sealed class TcpSettings
     /// <summary>RFC 7323 window scaling.</summary>
     public bool tcp_window_scaling { get; set; } = true;
 
-    /// <summary>How often a SYN is repeated.</summary>
+    /// <summary>How often a SYN is repeated, those of tcp_syn_linear_timeouts not counted.</summary>
     public int tcp_syn_retries { get; set; } = 6;
 
     /// <summary>How often a SYN-ACK is repeated.</summary>
@@ -99,6 +99,30 @@ public sealed class TcpSettings
 
     /// <summary>Upper limit of what reordering may be learned.</summary>
     public int tcp_max_reordering { get; set; } = 300;
+
+    /// <summary>RACK (RFC 8985): 1 is always so; 2 keeps the reordering window as it is, 4 allows time for reordering in spite of DupThresh SACKs.</summary>
+    public int tcp_recovery { get; set; } = 1;
+
+    /// <summary>3 and 4: tail loss probes (RFC 8985 7); 0 none.</summary>
+    public int tcp_early_retrans { get; set; } = 3;
+
+    /// <summary>Not 0: F-RTO (RFC 5682) finds out whether a timeout was spurious.</summary>
+    public int tcp_frto { get; set; } = 2;
+
+    /// <summary>Seconds for which the least round-trip time is remembered.</summary>
+    public int tcp_min_rtt_wlen { get; set; } = 300;
+
+    /// <summary>Least retransmission timeout, in microseconds (RFC 6298 2.4 wants a second; Linux takes a fifth).</summary>
+    public int tcp_rto_min_us { get; set; } = 200_000;
+
+    /// <summary>Largest retransmission timeout, in milliseconds.</summary>
+    public int tcp_rto_max_ms { get; set; } = 120_000;
+
+    /// <summary>Repeat without back-off while fewer than four segments are in flight.</summary>
+    public bool tcp_thin_linear_timeouts { get; set; }
+
+    /// <summary>How many SYNs are repeated after the same time, before that doubles.</summary>
+    public int tcp_syn_linear_timeouts { get; set; } = 4;
 
     /// <summary>Whether cwnd restarts after an idle RTO (RFC 5681 4.1).</summary>
     public bool tcp_slow_start_after_idle { get; set; } = true;

@@ -7,7 +7,6 @@ namespace Portico.Net;
 // TCB: the node fires early, looks again, and is armed for what is left.
 public sealed unsafe partial class TcpLayer
 {
-    private const long RtoMaxNanos = 120_000_000_000;
     private const long RtoMinNanos = 200_000_000;
 
     /// <summary>Retry after a local failure (Linux: TCP_RESOURCE_PROBE_INTERVAL).</summary>
@@ -34,34 +33,61 @@ public sealed unsafe partial class TcpLayer
         return c->KeepDeadline != 0 ? Math.Min(earliest, c->KeepDeadline) : earliest;
     }
 
+    private long RtoMaxNanos => Settings.tcp_rto_max_ms * 1_000_000L;
+
+    /// <summary>The retransmission timeout with its back-off.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void ArmRetransmit(Tcb* c, long nanos)
+    private long RtoNanos(Tcb* c) => BackedOff(c->Rtt.RtoMicros * 1000L, c->Backoff);
+
+    /// <summary>Starts the sender's timer, which stands for one thing at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void ArmSender(Tcb* c, PendingTimer what, long nanos)
     {
-        c->Flags &= ~TcbFlags.Persist;
-        c->RetransmitDeadline = NowNanos + LimitByUserTimeout(c, Math.Min(nanos, RtoMaxNanos));
+        c->Pending = what;
+        c->RetransmitDeadline = NowNanos + Math.Min(nanos, RtoMaxNanos);
         ArmTimer(c);
     }
 
-    private static void CancelRetransmitTimer(Tcb* c)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void ArmRetransmit(Tcb* c, long nanos) => ArmSender(c, PendingTimer.Retransmit, nanos);
+
+    private static void CancelSenderTimer(Tcb* c)
     {
-        c->Flags &= ~TcbFlags.Persist;
+        c->Pending = PendingTimer.None;
         c->RetransmitDeadline = 0;
     }
 
-    /// <summary>RFC 6298 5.2 and 5.3: off when all is acknowledged, else started anew.</summary>
+    /// <summary>After an ACK: a probe of the tail, else RFC 6298 5.2 and 5.3.</summary>
+    private void SetTransmitTimer(Tcb* c)
+    {
+        if (!ScheduleLossProbe(c, true))
+        {
+            RearmRetransmitTimer(c);
+        }
+    }
+
+    /// <summary>RFC 6298 5.2 and 5.3: off when all is acknowledged, else started anew; behind a probe what has passed already counts.</summary>
     private void RearmRetransmitTimer(Tcb* c)
     {
         if (c->PacketsOut == 0)
         {
-            CancelRetransmitTimer(c);
+            CancelSenderTimer(c);
+            return;
         }
-        else
+
+        long rto = RtoNanos(c);
+        if (c->Pending is PendingTimer.Reorder or PendingTimer.LossProbe)
         {
-            ArmRetransmit(c, BackedOff(c->Rtt.RtoMicros * 1000L, c->Backoff));
+            rto = Math.Max(TimeToRetransmission(c), 1000);
         }
+
+        ArmRetransmit(c, rto);
     }
 
-    private static long BackedOff(long nanos, int backoff) => backoff >= 20 ? RtoMaxNanos : Math.Min(nanos << backoff, RtoMaxNanos);
+    /// <summary>When the first segment's timeout is, counted from its last sending.</summary>
+    private long TimeToRetransmission(Tcb* c) => c->TxHead->SentTime + RtoNanos(c) - NowNanos;
+
+    private long BackedOff(long nanos, int backoff) => backoff >= 20 ? RtoMaxNanos : Math.Min(nanos << backoff, RtoMaxNanos);
 
     /// <summary>Unsent data and nothing in flight: the peer's window is closed (or the data is corked), and something must happen (SHLD-29).</summary>
     private void ArmPersist(Tcb* c)
@@ -72,9 +98,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         long when = BackedOff(Math.Max(c->Rtt.RtoMicros * 1000L, RtoMinNanos), c->Backoff);
-        c->Flags |= TcbFlags.Persist;
-        c->RetransmitDeadline = NowNanos + LimitByUserTimeout(c, when);
-        ArmTimer(c);
+        ArmSender(c, PendingTimer.Persist, LimitByUserTimeout(c, when));
     }
 
     /// <summary>With a user timeout no timer sleeps beyond the point at which it has passed.</summary>
@@ -120,15 +144,7 @@ public sealed unsafe partial class TcpLayer
 
         if (c->RetransmitDeadline != 0 && c->RetransmitDeadline <= now)
         {
-            c->RetransmitDeadline = 0;
-            if (Has(c, TcbFlags.Persist))
-            {
-                OnPersistTimer(c);
-            }
-            else
-            {
-                OnRetransmitTimer(c);
-            }
+            OnSenderTimer(c);
         }
 
         if (c->State != TcpState.Closed && c->KeepDeadline != 0 && c->KeepDeadline <= now)
@@ -140,6 +156,29 @@ public sealed unsafe partial class TcpLayer
         if (c->State != TcpState.Closed)
         {
             ArmTimer(c);
+        }
+    }
+
+    private void OnSenderTimer(Tcb* c)
+    {
+        PendingTimer pending = c->Pending;
+        c->RetransmitDeadline = 0;
+        switch (pending)
+        {
+            case PendingTimer.Reorder:
+                OnReorderTimer(c);
+                break;
+            case PendingTimer.LossProbe:
+                OnLossProbeTimer(c);
+                break;
+            case PendingTimer.Retransmit:
+                c->Pending = PendingTimer.None;
+                OnRetransmitTimer(c);
+                break;
+            default:
+                c->Pending = PendingTimer.None;
+                OnPersistTimer(c);
+                break;
         }
     }
 
@@ -180,7 +219,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         bool opening = c->State is TcpState.SynSent or TcpState.SynReceived;
-        if (c->SndWnd == 0 && !opening)
+        if (c->SndWnd == 0 && !opening && !Has(c, TcbFlags.Orphan))
         {
             // The peer took its window back: it must be probed for as long as it answers (RFC 9293 3.8.6).
             if (UserTimeoutPassed(c) || NowMillis - c->LastAckMillis > 120_000)
@@ -190,41 +229,37 @@ public sealed unsafe partial class TcpLayer
             }
 
             EnterLoss(c);
-            Retransmit(c, head, 1, PacketNotes.RetransmissionTimeout | PacketNotes.WindowProbe);
+            Retransmit(c, c->TxHead, 1, PacketNotes.RetransmissionTimeout | PacketNotes.WindowProbe);
+            c->Route.Generation = 0;
             BackOff(c);
             return;
         }
 
+        ++Mib[TcpCounter.TCPTimeouts];
         if (HasTimedOut(c, opening))
         {
             GiveUp(c);
             return;
         }
 
-        ++Mib[TcpCounter.TCPTimeouts];
         if (opening)
         {
             ++Mib[TcpCounter.TCPSynRetrans];
         }
-        else if (c->Retransmits == 0)
+        else
         {
-            ++Mib[c->CaState switch
+            if (c->Retransmits == 0)
             {
-                CaState.Recovery => Has(c, TcbFlags.Sack) ? TcpCounter.TCPSackRecoveryFail : TcpCounter.TCPRenoRecoveryFail,
-                CaState.Loss => TcpCounter.TCPLossFailures,
-                _ => Has(c, TcbFlags.Sack) ? TcpCounter.TCPSackFailures : TcpCounter.TCPRenoFailures,
-            }];
-        }
+                CountFailure(c);
+            }
 
-        if (!opening)
-        {
             EnterLoss(c);
         }
 
-        c->Retransmits = (byte)Math.Min(c->Retransmits + 1, 255);
-        if (!Retransmit(c, head, 1))
+        CountTimeout(c);
+        if (!Retransmit(c, c->TxHead, 1))
         {
-            ArmRetransmit(c, Math.Min(c->Rtt.RtoMicros * 1000L, ResourceRetryNanos));
+            ArmRetransmit(c, Math.Min(RtoNanos(c), ResourceRetryNanos));
             return;
         }
 
@@ -236,10 +271,43 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
+    /// <summary>What the timeout has interrupted.</summary>
+    private void CountFailure(Tcb* c)
+    {
+        bool sack = Has(c, TcbFlags.Sack);
+        if (c->CaState == CaState.Recovery)
+        {
+            ++Mib[sack ? TcpCounter.TCPSackRecoveryFail : TcpCounter.TCPRenoRecoveryFail];
+        }
+        else if (c->CaState == CaState.Loss)
+        {
+            ++Mib[TcpCounter.TCPLossFailures];
+        }
+        else if (c->CaState == CaState.Disorder || c->SackedOut > 0)
+        {
+            ++Mib[sack ? TcpCounter.TCPSackFailures : TcpCounter.TCPRenoFailures];
+        }
+    }
+
+    /// <summary>
+    /// RFC 6298 5.5. With tcp_thin_linear_timeouts a stream with few segments in flight, which no other means of recovery helps, tries
+    /// six times without; and the first SYNs are tcp_syn_linear_timeouts times apart equally.
+    /// </summary>
     private void BackOff(Tcb* c)
     {
-        c->Backoff = (byte)Math.Min(c->Backoff + 1, 20);
-        ArmRetransmit(c, BackedOff(c->Rtt.RtoMicros * 1000L, c->Backoff));
+        const int ThinRetries = 6;
+        bool isThin = Settings.tcp_thin_linear_timeouts && c->State == TcpState.Established && c->PacketsOut < 4
+            && c->SsThresh < InfiniteSsThresh && c->Retransmits <= ThinRetries;
+        if (isThin)
+        {
+            c->Backoff = 0;
+        }
+        else if (c->State != TcpState.SynSent || c->TotalRto > Settings.tcp_syn_linear_timeouts)
+        {
+            c->Backoff = (byte)Math.Min(c->Backoff + 1, 20);
+        }
+
+        ArmRetransmit(c, LimitByUserTimeout(c, RtoNanos(c)));
     }
 
     /// <summary>RFC 9293 3.8.3, R2: enough tries, in the time that they take with an RTO of 200 ms, or the user's own limit.</summary>
@@ -253,7 +321,7 @@ public sealed unsafe partial class TcpLayer
         if (opening)
         {
             int retries = c->State == TcpState.SynSent
-                ? (c->SynRetriesMax != 0 ? c->SynRetriesMax : Settings.tcp_syn_retries)
+                ? (c->SynRetriesMax != 0 ? c->SynRetriesMax : Settings.tcp_syn_retries) + Settings.tcp_syn_linear_timeouts
                 : Settings.tcp_synack_retries;
             return c->Retransmits >= retries;
         }
@@ -301,7 +369,6 @@ public sealed unsafe partial class TcpLayer
     /// <summary>Probes a closed window (or sends corked data), for ever while the peer answers; each answer clears the count.</summary>
     private void OnPersistTimer(Tcb* c)
     {
-        c->Flags &= ~TcbFlags.Persist;
         if (c->PacketsOut > 0 || !HasUnsent(c))
         {
             c->ProbesOut = 0;

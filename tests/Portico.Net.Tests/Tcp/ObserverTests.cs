@@ -66,7 +66,7 @@ public sealed class ObserverTests
     [Fact]
     public void A_SYN_without_an_answer_is_repeated_with_the_timer_doubling_until_the_connection_times_out()
     {
-        using RawPeer peer = new(settings => settings.tcp_syn_retries = 3);
+        using RawPeer peer = new(settings => (settings.tcp_syn_retries, settings.tcp_syn_linear_timeouts) = (3, 0));
         Recorder recorder = Observe(peer.Stack);
         peer.Tcp.Open(new TcpOpenRequest { Remote = new Endpoint(peer.PeerAddress, 9) }, null, out _);
         peer.RunFor(Duration.FromSeconds(30));

@@ -9,9 +9,24 @@ public class TimerTests
     private static void AssertMillis(double expected, Duration actual) => Assert.InRange(actual.Nanoseconds / 1e6, expected, expected + 1.2);
 
     [Fact]
-    public void A_syn_is_repeated_after_1_2_4_8_seconds_and_then_the_open_times_out()
+    public void The_first_syns_are_repeated_after_a_second_each_then_the_time_doubles()
     {
-        using RawPeer peer = new(s => s.tcp_syn_retries = 4);
+        using RawPeer peer = new(s => s.tcp_syn_retries = 3);
+        peer.GoTo(TcpState.SynSent);
+        foreach (int seconds in (int[])[1, 1, 1, 1, 1, 2, 4])
+        {
+            AssertMillis(seconds * 1000, peer.TimeToNextSegment(Duration.FromSeconds(100)));
+            peer.Expect(TcpFlags.Syn);
+        }
+
+        peer.RunFor(Duration.FromSeconds(9));
+        Assert.Equal(Errno.ETIMEDOUT, peer.Tcp.TakeError(peer.Handle));
+    }
+
+    [Fact]
+    public void A_syn_is_repeated_after_1_2_4_8_seconds_without_linear_timeouts_and_then_the_open_times_out()
+    {
+        using RawPeer peer = new(s => (s.tcp_syn_retries, s.tcp_syn_linear_timeouts) = (4, 0));
         peer.GoTo(TcpState.SynSent);
         foreach (int seconds in (int[])[1, 2, 4, 8])
         {
