@@ -22,6 +22,7 @@ internal static class TcpInfoStructure
         to[4] = info.Backoff;
         to[5] = (byte)((info.Timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (info.Sack ? TCPI_OPT_SACK : 0) | (info.WindowScale ? TCPI_OPT_WSCALE : 0));
         to[6] = (byte)(info.SndWindShift | (info.RcvWindShift << 4));
+        to[7] = (byte)(info.IsDeliveryRateAppLimited ? 1 : 0);
         ReadOnlySpan<uint> words =
         [
             info.RtoMicros, info.AtoMicros, info.SndMss, info.RcvMss,
@@ -44,11 +45,17 @@ internal static class TcpInfoStructure
         BitConverter.TryWriteBytes(rest[36..], info.SegsIn);
         BitConverter.TryWriteBytes(rest[40..], info.NotSentBytes);
         BitConverter.TryWriteBytes(rest[44..], info.MinRttMicros);
+        Put(rest, 56, info.DeliveryRate);
         BitConverter.TryWriteBytes(rest[88..], info.Delivered);
         Put(rest, 96, info.BytesSent);
         Put(rest, 104, info.BytesRetrans);
+        BitConverter.TryWriteBytes(rest[112..], info.DsackDuplicates);
+        BitConverter.TryWriteBytes(rest[116..], info.ReorderSeen);
         BitConverter.TryWriteBytes(rest[124..], info.SndWnd);
         BitConverter.TryWriteBytes(rest[128..], info.RcvWnd);
+        BitConverter.TryWriteBytes(rest[136..], info.TotalRto);
+        BitConverter.TryWriteBytes(rest[138..], info.TotalRtoRecoveries);
+        BitConverter.TryWriteBytes(rest[140..], info.TotalRtoMillis);
     }
 
     private static void Put(Span<byte> to, int at, ulong value) => BitConverter.TryWriteBytes(to[at..], value);
