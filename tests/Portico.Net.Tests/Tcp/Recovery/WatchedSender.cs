@@ -137,7 +137,7 @@ internal sealed class WatchedSender : IDisposable
     /// <summary>Milliseconds until something is sent.</summary>
     public double Wait(double limitMillis = 10_000)
     {
-        Assert.Equal(0, _peer.Received.Count);
+        Assert.Empty(_peer.Received);
         return _peer.TimeToNextSegment(new Duration((long)(limitMillis * 1e6))).Nanoseconds / 1e6;
     }
 
