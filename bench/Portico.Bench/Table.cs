@@ -22,7 +22,7 @@ internal static class Table
         ("million", "1,000,000 connections: memory and the longest pause of the collector", MemoryRows.RunMillion),
         ("pipe", "read and write of a pipe", KernelRows.Pipe),
         ("open", "open and close of a descriptor", KernelRows.OpenAndClose),
-        ("eventfd", "wake-up of a thread by an eventfd", KernelRows.EventfdWake),
+        ("eventfd", "an eventfd written and read by one thread; wake-up of a thread by it", KernelRows.EventfdWake),
         ("epoll", "epoll_wait with 1, 1,000 and 100,000 descriptors, 1 % ready", KernelRows.Epoll),
         ("sockets", "memory per idle socket with its descriptor, 50,000 connections by system calls", KernelRows.Sockets),
         ("million-sockets", "the same with 1,000,000 connections", KernelRows.MillionSockets),

@@ -55,6 +55,9 @@ public sealed class PorticoKernel : IDisposable
 
     internal KernelTimers Timers { get; }
 
+    /// <summary>The pages that pipes do not use at the moment.</summary>
+    internal PagePool Pages { get; } = new();
+
     /// <summary>The file system in memory that the root is in.</summary>
     internal MemoryFileSystem Memory { get; }
 
@@ -186,9 +189,9 @@ public sealed class PorticoKernel : IDisposable
     internal int TakeDeviceNumber() => _nextDeviceNumber++;
 
     /// <summary>
-    /// A description of a file, with one reference. Errors: ENFILE at fs.file-max, which a privileged process may pass, as in Linux.
+    /// A description of a file, with one reference, and with the name that it was opened by. Errors: ENFILE at fs.file-max, which a privileged process may pass, as in Linux.
     /// </summary>
-    internal Errno Open(Process opener, KernelFile file, OpenFlags flags, out OpenFileDescription? description)
+    internal Errno Open(Process opener, KernelFile file, OpenFlags flags, out OpenFileDescription? description, DirectoryEntry? entry = null)
     {
         if (!HasRoom(opener))
         {
@@ -199,7 +202,7 @@ public sealed class PorticoKernel : IDisposable
         Caller = opener;
         Counters[KernelCounter.OpenFiles]++;
         Counters[KernelCounter.Sockets] += file is SocketFile ? 1 : 0;
-        description = new OpenFileDescription(this, file, flags);
+        description = OpenFileDescription.Make(this, file, flags, entry);
         file.OnOpened(description);
         return Errno.None;
     }

@@ -41,7 +41,7 @@ public sealed class Engine : IDisposable
     private readonly EventHeap _events = new();
     private readonly ReadyList _ready = new();
     private readonly List<ILink> _links = [];
-    private readonly List<IDisposable> _owned = [];
+    private readonly List<INativeMemory> _owned = [];
     private long _lastCookie;
 
     /// <summary>Makes an engine at time zero.</summary>
@@ -69,6 +69,24 @@ public sealed class Engine : IDisposable
 
     /// <summary>Packets dropped because <see cref="EngineOptions.PendingPacketsMax"/> were waiting.</summary>
     public long PendingDrops => _pending.Drops;
+
+    /// <summary>
+    /// Bytes of native memory that the records of connections have, and the tables that find them; what is in <see cref="Blocks"/> is not
+    /// counted.
+    /// </summary>
+    public long RecordBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (INativeMemory owned in _owned)
+            {
+                bytes += owned.BytesReserved;
+            }
+
+            return bytes;
+        }
+    }
 
     /// <summary>Whether packets wait for delivery or owners for their notification.</summary>
     public bool HasPending => !_pending.IsEmpty || !_ready.IsEmpty;
@@ -157,7 +175,7 @@ public sealed class Engine : IDisposable
 
     /// <summary>Native memory of a stack that goes back when the engine does. Returns what it was given.</summary>
     internal T Own<T>(T owned)
-        where T : IDisposable
+        where T : INativeMemory
     {
         _owned.Add(owned);
         return owned;
@@ -168,7 +186,7 @@ public sealed class Engine : IDisposable
     {
         Packets.Dispose();
         Blocks.Dispose();
-        foreach (IDisposable owned in _owned)
+        foreach (INativeMemory owned in _owned)
         {
             owned.Dispose();
         }

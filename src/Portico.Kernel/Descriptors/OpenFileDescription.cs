@@ -6,7 +6,7 @@ namespace Portico.Kernel;
 /// An open file description (open(2)): what descriptors made by dup, fork and SCM_RIGHTS share. It holds the status flags and the
 /// position; the file itself may have several descriptions. Guarded by the kernel's lock.
 /// </summary>
-public sealed class OpenFileDescription
+public class OpenFileDescription
 {
     /// <summary>What F_SETFL can change.</summary>
     internal const OpenFlags Settable = OpenFlags.O_APPEND | OpenFlags.O_ASYNC | OpenFlags.O_DIRECT | OpenFlags.O_NOATIME | OpenFlags.O_NONBLOCK;
@@ -14,12 +14,15 @@ public sealed class OpenFileDescription
     private readonly PorticoKernel _kernel;
     private int _references = 1;
 
-    internal OpenFileDescription(PorticoKernel kernel, KernelFile file, OpenFlags flags)
+    private protected OpenFileDescription(PorticoKernel kernel, KernelFile file, OpenFlags flags)
     {
         _kernel = kernel;
         File = file;
         Flags = flags;
     }
+
+    internal static OpenFileDescription Make(PorticoKernel kernel, KernelFile file, OpenFlags flags, DirectoryEntry? entry) =>
+        entry == null ? new OpenFileDescription(kernel, file, flags) : new NamedFileDescription(kernel, file, flags, entry);
 
     internal PorticoKernel Kernel => _kernel;
 
@@ -33,10 +36,7 @@ public sealed class OpenFileDescription
     public long Offset { get; internal set; }
 
     /// <summary>The name by which it was opened; null for what has none: a pipe, a socket, an epoll instance.</summary>
-    internal DirectoryEntry? Entry { get; set; }
-
-    /// <summary>What the file keeps for this description alone, such as how far a text of /proc has been read.</summary>
-    internal object? Private { get; set; }
+    internal DirectoryEntry? Entry => (this as NamedFileDescription)?.Name;
 
     /// <summary>What fstat(2) says: of the inode that was opened, which for a device is not the file.</summary>
     internal FileStatus Status
@@ -96,4 +96,14 @@ public sealed class OpenFileDescription
             _kernel.Unix.OnOnlyInFlight(socket);
         }
     }
+}
+
+/// <summary>The description of what was opened by a name. There may be millions of sockets, which have none.</summary>
+internal sealed class NamedFileDescription(PorticoKernel kernel, KernelFile file, OpenFlags flags, DirectoryEntry name)
+    : OpenFileDescription(kernel, file, flags)
+{
+    public DirectoryEntry Name { get; } = name;
+
+    /// <summary>What the file keeps for this description alone, such as how far a text of /proc has been read.</summary>
+    public object? Private { get; set; }
 }

@@ -44,7 +44,10 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     internal bool IsCounted { get; set; }
 
     /// <summary>The process whose call waits; null for a call that no process makes.</summary>
-    public Process? Caller { get; set; }
+    public Process? Caller { get; private set; }
+
+    /// <summary>What the call holds while it waits.</summary>
+    private OpenFileDescription? _held;
 
     /// <summary>Makes it ready to be notified again; under the lock.</summary>
     public void Arm(StackDriver? driver = null)
@@ -56,7 +59,25 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
         Interruption = Errno.None;
     }
 
-    /// <summary>The call that waited is over; under the lock.</summary>
+    /// <summary>Under the lock: a process's call waits, and holds what its descriptor stood for until <see cref="EndCall"/>.</summary>
+    public void BeginCall(Process caller, OpenFileDescription held)
+    {
+        held.AddReference();
+        Caller = caller;
+        _held = held;
+    }
+
+    /// <summary>Under the lock: the wait is over.</summary>
+    public void EndCall()
+    {
+        Caller?.EndWait(this);
+        _held?.Release();
+        Caller = null;
+        _held = null;
+        Disarm();
+    }
+
+    /// <summary>Under the lock: the wait of a call that holds nothing is over.</summary>
     public void Disarm() => _time?.End(this);
 
     /// <inheritdoc/>

@@ -10,8 +10,8 @@ internal struct WaitQueue
 {
     private const SocketEvents ForEverybody = SocketEvents.Error | SocketEvents.HangUp;
 
+    /// <summary>Its <see cref="Waiter.Previous"/> is the last, so that a file with nobody waiting has one reference for its queue.</summary>
     private Waiter? _first;
-    private Waiter? _last;
 
     public readonly bool IsEmpty => _first == null;
 
@@ -34,17 +34,18 @@ internal struct WaitQueue
         waiter.IsQueued = true;
         waiter.IsNotified = false;
         waiter.Next = null;
-        waiter.Previous = _last;
-        if (_last == null)
+        if (_first == null)
         {
             _first = waiter;
         }
         else
         {
-            _last.Next = waiter;
+            Waiter last = _first.Previous!;
+            last.Next = waiter;
+            waiter.Previous = last;
         }
 
-        _last = waiter;
+        _first.Previous = waiter;
     }
 
     /// <summary>Adds a waiter that does not use events up in front, so that the last one to come is told first, as in Linux.</summary>
@@ -52,13 +53,9 @@ internal struct WaitQueue
     {
         waiter.IsQueued = true;
         waiter.IsNotified = false;
-        waiter.Previous = null;
         waiter.Next = _first;
-        if (_first == null)
-        {
-            _last = waiter;
-        }
-        else
+        waiter.Previous = _first == null ? waiter : _first.Previous;
+        if (_first != null)
         {
             _first.Previous = waiter;
         }
@@ -133,22 +130,19 @@ internal struct WaitQueue
 
     private void Unlink(Waiter waiter)
     {
-        if (waiter.Previous == null)
+        if (waiter == _first)
         {
             _first = waiter.Next;
         }
         else
         {
-            waiter.Previous.Next = waiter.Next;
+            waiter.Previous!.Next = waiter.Next;
         }
 
-        if (waiter.Next == null)
+        // The one behind, or else the first of those that are left, has what this one had before it.
+        if ((waiter.Next ?? _first) is { } other)
         {
-            _last = waiter.Previous;
-        }
-        else
-        {
-            waiter.Next.Previous = waiter.Previous;
+            other.Previous = waiter.Previous;
         }
 
         waiter.Next = null;

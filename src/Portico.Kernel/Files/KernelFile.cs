@@ -163,7 +163,6 @@ public abstract class KernelFile
         BlockingWaiter waiter = BlockingWaiter.Current;
         waiter.Arm(Driver);
         waiter.Interest = interest;
-        waiter.Caller = null;
         Waiters.Add(waiter);
         return waiter;
     }
@@ -194,7 +193,7 @@ public abstract class KernelFile
 
                 wakeIsComing = waiter.IsNotified && !woken;
                 Waiters.Remove(waiter, Driver);
-                waiter.Disarm();
+                waiter.EndCall();
             }
 
             if (wakeIsComing)

@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace Portico.Kernel;
 
 // What splice(2), tee(2) and vmsplice(2) do with the pages.
@@ -44,7 +42,7 @@ internal sealed partial class Pipe
         return _used < before;
     }
 
-    /// <summary>Puts a page in that was rented from the shared pool and is the pipe's from now on; there must be room for it.</summary>
+    /// <summary>Puts a page of the kernel's in, which is the pipe's from now on; there must be room for it.</summary>
     public void Append(byte[] page, int offset, int length) =>
         At(_used++) = new Slot { Page = page, Offset = offset, Length = length };
 
@@ -95,14 +93,14 @@ internal sealed partial class Pipe
     /// <summary>Where Linux lets two pipes refer to one page, each has a page of its own here; neither is written to any more.</summary>
     private void AppendCopy(in Slot slot, int length)
     {
-        byte[] page = ArrayPool<byte>.Shared.Rent(PageBytes);
+        byte[] page = _kernel.Pages.Rent();
         slot.Page.AsSpan(slot.Offset, length).CopyTo(page);
         At(_used++) = new Slot { Page = page, Length = length, IsPacket = slot.IsPacket };
     }
 
     private void DropFirst()
     {
-        _head = (_head + 1) % _slots.Length;
+        _head = (_head + 1) & (_slots.Length - 1);
         _used--;
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Numerics;
 using Portico.Net;
 
@@ -128,7 +127,7 @@ internal sealed partial class Pipe
         {
             int length = (int)Math.Min(source.Remaining, PageBytes);
             ref Slot slot = ref At(_used++);
-            slot.Page = ArrayPool<byte>.Shared.Rent(PageBytes);
+            slot.Page = _kernel.Pages.Rent();
             slot.Offset = 0;
             slot.Length = source.Read(slot.Page.AsSpan(0, length));
             slot.IsPacket = asPackets;
@@ -188,11 +187,12 @@ internal sealed partial class Pipe
         _kernel.Counters[KernelCounter.PipePages] -= _slots.Length;
     }
 
-    private ref Slot At(int index) => ref _slots[(_head + index) % _slots.Length];
+    /// <summary>There are always a power of two of them.</summary>
+    private ref Slot At(int index) => ref _slots[(_head + index) & (_slots.Length - 1)];
 
-    private static void Free(ref Slot slot)
+    private void Free(ref Slot slot)
     {
-        ArrayPool<byte>.Shared.Return(slot.Page);
+        _kernel.Pages.Return(slot.Page);
         slot.Page = null!;
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -34,7 +33,7 @@ internal sealed partial class PipeFile
     {
         for (; !bytes.IsEmpty; bytes = bytes[Math.Min(bytes.Length, Pipe.PageBytes)..])
         {
-            byte[] page = ArrayPool<byte>.Shared.Rent(Pipe.PageBytes);
+            byte[] page = kernel.Pages.Rent();
             ReadOnlySpan<byte> piece = bytes[..Math.Min(bytes.Length, Pipe.PageBytes)];
             piece.CopyTo(page);
             _pipe.Append(page, 0, piece.Length);
@@ -50,13 +49,13 @@ internal sealed partial class PipeFile
         Errno error = Errno.None;
         while (count > 0 && !_pipe.IsFull)
         {
-            byte[] page = ArrayPool<byte>.Shared.Rent(Pipe.PageBytes);
+            byte[] page = kernel.Pages.Rent();
             int wanted = (int)Math.Min(count, Pipe.PageBytes - (position & (Pipe.PageBytes - 1)));
             IoCursor cursor = IoCursor.Into(page.AsSpan(0, wanted));
             error = source.File.ReadAt(source, position, ref cursor, out long read);
             if (error != Errno.None || read == 0)
             {
-                ArrayPool<byte>.Shared.Return(page);
+                kernel.Pages.Return(page);
                 break;
             }
 
@@ -112,7 +111,7 @@ internal sealed partial class PipeFile
         {
             Span<byte> piece = source.Next();
             int length = Math.Min(piece.Length, Pipe.PageBytes - OffsetInPage(piece));
-            byte[] page = ArrayPool<byte>.Shared.Rent(Pipe.PageBytes);
+            byte[] page = kernel.Pages.Rent();
             piece[..length].CopyTo(page);
             source.Skip(length);
             _pipe.Append(page, 0, length);

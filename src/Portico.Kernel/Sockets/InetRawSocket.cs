@@ -25,8 +25,8 @@ internal sealed partial class InetRawSocket : InetDatagramFile
         if (error == Errno.None)
         {
             _checksumOffset = IsIpv6 && protocol == (int)IpProtocol.Icmpv6 ? IcmpChecksumOffset : -1;
-            Inet.Set(InetFlags.HeaderIncluded, protocol == IPPROTO_RAW);
-            Generic.Set(GenericFlags.ReuseAddress, true);
+            OwnInet.Set(InetFlags.HeaderIncluded, protocol == IPPROTO_RAW);
+            OwnGeneric.Set(GenericFlags.ReuseAddress, true);
             IsIpv6Only = IsIpv6 && _isEcho;
             UpdateOptions();
         }

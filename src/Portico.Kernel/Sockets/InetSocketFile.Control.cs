@@ -121,14 +121,14 @@ internal abstract partial class InetSocketFile
     }
 
     /// <summary>IP_FREEBIND and IP_TRANSPARENT: addresses of others are as good as own ones.</summary>
-    protected bool CanBindToAny => _inet.Has(InetFlags.FreeBind | InetFlags.Transparent);
+    protected bool CanBindToAny => Inet.Has(InetFlags.FreeBind | InetFlags.Transparent);
 
     /// <summary>What the program wants to know of a packet, in the order in which Linux tells it.</summary>
     protected void PutControl(ref ControlWriter control, in UdpReceiveInfo info)
     {
         PutGeneric(ref control, info.Timestamp, info.Drops);
         bool isIpv4 = info.Destination.Address.IsIpv4;
-        if (_inet.Has(InetFlags.Ipv6PacketInfo))
+        if (Inet.Has(InetFlags.Ipv6PacketInfo))
         {
             PutIpv6PacketInfo(ref control, Ipv6Option.IPV6_PKTINFO, info);
         }
@@ -188,7 +188,7 @@ internal abstract partial class InetSocketFile
     private void PutIpv4(ref ControlWriter control, in UdpReceiveInfo info)
     {
         const int Level = (int)SocketLevel.IPPROTO_IP;
-        if (_inet.Has(InetFlags.PacketInfo))
+        if (Inet.Has(InetFlags.PacketInfo))
         {
             Span<byte> packetInfo = stackalloc byte[IpControl.PacketInfoBytes];
             IpAddress destination = info.Destination.Address;
@@ -196,17 +196,17 @@ internal abstract partial class InetSocketFile
             control.Put(Level, (int)IpOption.IP_PKTINFO, packetInfo);
         }
 
-        if (_inet.Has(InetFlags.ReceiveTtl))
+        if (Inet.Has(InetFlags.ReceiveTtl))
         {
             control.PutInt(Level, (int)IpOption.IP_TTL, info.HopLimit);
         }
 
-        if (_inet.Has(InetFlags.ReceiveTos))
+        if (Inet.Has(InetFlags.ReceiveTos))
         {
             control.Put(Level, (int)IpOption.IP_TOS, [info.TrafficClass]);
         }
 
-        if (_inet.Has(InetFlags.ReceiveOriginalDestination))
+        if (Inet.Has(InetFlags.ReceiveOriginalDestination))
         {
             Span<byte> address = stackalloc byte[SocketAddress.Ipv4Bytes];
             SocketAddress.Write(address, AddressFamily.AF_INET, info.Destination);
@@ -217,27 +217,27 @@ internal abstract partial class InetSocketFile
     private void PutIpv6(ref ControlWriter control, in UdpReceiveInfo info)
     {
         const int Level = (int)SocketLevel.IPPROTO_IPV6;
-        if (_inet.Has(InetFlags.Ipv6ReceiveHopLimit))
+        if (Inet.Has(InetFlags.Ipv6ReceiveHopLimit))
         {
             control.PutInt(Level, (int)Ipv6Option.IPV6_HOPLIMIT, info.HopLimit);
         }
 
-        if (_inet.Has(InetFlags.Ipv6ReceiveTrafficClass))
+        if (Inet.Has(InetFlags.Ipv6ReceiveTrafficClass))
         {
             control.PutInt(Level, (int)Ipv6Option.IPV6_TCLASS, info.TrafficClass);
         }
 
-        if (_inet.Has(InetFlags.Ipv6OldPacketInfo))
+        if (Inet.Has(InetFlags.Ipv6OldPacketInfo))
         {
             PutIpv6PacketInfo(ref control, Ipv6Option.IPV6_2292PKTINFO, info);
         }
 
-        if (_inet.Has(InetFlags.Ipv6OldHopLimit))
+        if (Inet.Has(InetFlags.Ipv6OldHopLimit))
         {
             control.PutInt(Level, (int)Ipv6Option.IPV6_2292HOPLIMIT, info.HopLimit);
         }
 
-        if (_inet.Has(InetFlags.Ipv6ReceiveOriginalDestination))
+        if (Inet.Has(InetFlags.Ipv6ReceiveOriginalDestination))
         {
             Span<byte> address = stackalloc byte[SocketAddress.Ipv6Bytes];
             SocketAddress.Write(address, AddressFamily.AF_INET6, info.Destination);

@@ -3,20 +3,22 @@ using Portico.Net;
 namespace Portico.Kernel;
 
 /// <summary>A socket of AF_INET or AF_INET6: what all of them share are the options of IP.</summary>
-internal abstract partial class InetSocketFile(StackDriver driver, NetworkStack stack, AddressFamily family, SocketType type, int protocol)
-    : SocketFile(driver, stack, family, type, protocol)
+internal abstract partial class InetSocketFile(
+    StackDriver driver, NetworkStack stack, AddressFamily family, SocketType type, int protocol, SocketOptionRecord? options = null)
+    : SocketFile(driver, stack, family, type, protocol, options)
 {
-    private InetOptions _inet = new(isIpv6: family == AddressFamily.AF_INET6);
+    /// <summary>What is kept for the levels IPPROTO_IP and IPPROTO_IPV6, to be looked at.</summary>
+    protected ref readonly InetOptions Inet => ref Options.Inet;
 
-    /// <summary>What is kept for the levels IPPROTO_IP and IPPROTO_IPV6.</summary>
-    protected ref InetOptions Inet => ref _inet;
+    /// <summary>The same to be written to.</summary>
+    protected ref InetOptions OwnInet => ref OwnOptions.Inet;
 
     protected bool IsIpv6 => Family == AddressFamily.AF_INET6;
 
     protected bool IsIpv6Only
     {
-        get => _inet.Has(InetFlags.Ipv6Only);
-        set => _inet.Set(InetFlags.Ipv6Only, value);
+        get => Inet.Has(InetFlags.Ipv6Only);
+        set => OwnInet.Set(InetFlags.Ipv6Only, value);
     }
 
     private bool IsStream => SocketKind == SocketType.SOCK_STREAM;

@@ -13,7 +13,8 @@ internal sealed partial class InetStreamSocket
     private const int InitialTimeoutSeconds = 1;
     private const int RtoMaxSeconds = 120;
 
-    private TcpOptionValues? _options;
+    /// <summary>What has been set for the level IPPROTO_TCP, to be written to.</summary>
+    private TcpOptionValues OwnTcp => OwnOptions.Tcp ??= new TcpOptionValues();
 
     protected override bool IsListening => _stage == Stage.Listening;
 
@@ -66,7 +67,7 @@ internal sealed partial class InetStreamSocket
                 Span<byte> info = stackalloc byte[TcpInfoStructure.Bytes];
                 TcpInfoStructure.Write(info, Info());
                 return Return(info, value, out length);
-            case TcpOptionNumber.TCP_FASTOPEN_KEY when _options is { FastOpenKey: { } key }:
+            case TcpOptionNumber.TCP_FASTOPEN_KEY when Options.Tcp is { FastOpenKey: { } key }:
                 return Return(key, value, out length);
             case TcpOptionNumber.TCP_ULP or TcpOptionNumber.TCP_FASTOPEN_KEY or TcpOptionNumber.TCP_SAVED_SYN:
                 // There is none.
@@ -95,7 +96,7 @@ internal sealed partial class InetStreamSocket
                     return Errno.EINVAL;
                 }
 
-                (_options ??= new TcpOptionValues()).FastOpenKey = value.ToArray();
+                OwnTcp.FastOpenKey = value.ToArray();
                 return Errno.None;
             default:
                 return value.Length < sizeof(int) ? Errno.EINVAL : SetNumber((TcpOptionNumber)option, MemoryMarshal.Read<int>(value));
@@ -170,17 +171,17 @@ internal sealed partial class InetStreamSocket
 
         return option switch
         {
-            TcpOptionNumber.TCP_DEFER_ACCEPT => RetransmissionsToSeconds(_options?.DeferAccept ?? 0),
-            TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS => _options is { ThinLinearTimeouts: true } ? 1 : 0,
+            TcpOptionNumber.TCP_DEFER_ACCEPT => RetransmissionsToSeconds(Options.Tcp?.DeferAccept ?? 0),
+            TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS => Options.Tcp is { ThinLinearTimeouts: true } ? 1 : 0,
             TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_REPAIR or TcpOptionNumber.TCP_IS_MPTCP => 0,
-            TcpOptionNumber.TCP_FASTOPEN => _options?.FastOpenQueue ?? 0,
+            TcpOptionNumber.TCP_FASTOPEN => Options.Tcp?.FastOpenQueue ?? 0,
             TcpOptionNumber.TCP_TIMESTAMP => (int)(uint)(Stack.Engine.Now.Nanoseconds / 1_000_000),
-            TcpOptionNumber.TCP_NOTSENT_LOWAT => (int)(_options?.NotSentLow ?? 0),
-            TcpOptionNumber.TCP_SAVE_SYN => _options?.SaveSyn ?? 0,
-            TcpOptionNumber.TCP_FASTOPEN_CONNECT => _options is { FastOpenConnect: true } ? 1 : 0,
-            TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE => _options is { FastOpenNoCookie: true } ? 1 : 0,
-            TcpOptionNumber.TCP_INQ => _options is { TellsQueueLength: true } ? 1 : 0,
-            TcpOptionNumber.TCP_RTO_MAX_MS => _options is { RtoMaxMillis: > 0 } ? _options.RtoMaxMillis : RtoMaxSeconds * 1000,
+            TcpOptionNumber.TCP_NOTSENT_LOWAT => (int)(Options.Tcp?.NotSentLow ?? 0),
+            TcpOptionNumber.TCP_SAVE_SYN => Options.Tcp?.SaveSyn ?? 0,
+            TcpOptionNumber.TCP_FASTOPEN_CONNECT => Options.Tcp is { FastOpenConnect: true } ? 1 : 0,
+            TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE => Options.Tcp is { FastOpenNoCookie: true } ? 1 : 0,
+            TcpOptionNumber.TCP_INQ => Options.Tcp is { TellsQueueLength: true } ? 1 : 0,
+            TcpOptionNumber.TCP_RTO_MAX_MS => Options.Tcp is { RtoMaxMillis: > 0 } ? Options.Tcp.RtoMaxMillis : RtoMaxSeconds * 1000,
             _ => null,
         };
     }
@@ -193,7 +194,7 @@ internal sealed partial class InetStreamSocket
             return liftsClamp && _stage != Stage.Idle ? Errno.EINVAL : Set(known, number);
         }
 
-        TcpOptionValues options = _options ??= new TcpOptionValues();
+        TcpOptionValues options = OwnTcp;
         bool isBool = number is 0 or 1;
         switch (option)
         {
@@ -295,7 +296,7 @@ internal sealed partial class InetStreamSocket
             return value;
         }
 
-        return _options != null && _options.TryGet(option, out int set) ? Tcp.EffectiveOption(option, set) : Tcp.DefaultOption(option);
+        return Options.Tcp is { } chosen && chosen.TryGet(option, out int set) ? Tcp.EffectiveOption(option, set) : Tcp.DefaultOption(option);
     }
 
     private Errno Set(TcpOption option, int value)
@@ -303,8 +304,7 @@ internal sealed partial class InetStreamSocket
         Errno error = HasConnection ? Tcp.SetOption(_handle, option, value) : TcpLayer.CheckOption(option, value);
         if (error == Errno.None && !HasConnection)
         {
-            _options ??= new TcpOptionValues();
-            _options.Set(option, value);
+            OwnTcp.Set(option, value);
         }
 
         return error;
@@ -313,16 +313,13 @@ internal sealed partial class InetStreamSocket
     /// <summary>An accepted socket has all that its listener has.</summary>
     private void InheritOptions(InetStreamSocket listener)
     {
-        Generic = listener.Generic;
-        Generic.Cookie = 0;
-        Inet = listener.Inet;
-        _options = listener._options?.Copy();
+        Options = listener.Options.ForAccepted();
         ApplyOptions();
     }
 
     private void ApplyOptions()
     {
-        _options?.ApplyTo(Tcp, _handle);
+        Options.Tcp?.ApplyTo(Tcp, _handle);
         UpdateBuffers();
         UpdateHeader();
     }
@@ -347,16 +344,16 @@ internal sealed partial class InetStreamSocket
         }
         else if (_stage == Stage.Listening)
         {
-            Tcp.UpdateListener(_listener, ChosenSendBuffer, ChosenReceiveBuffer, Generic.InterfaceIndex);
+            Tcp.UpdateListener(_local!.Listener, ChosenSendBuffer, ChosenReceiveBuffer, Generic.InterfaceIndex);
         }
     }
 
     private void UpdateBinding()
     {
-        if (_binding.IsBound)
+        if (IsBound)
         {
             bool sharesAddress = Generic.Has(GenericFlags.ReuseAddress);
-            Tcp.Update(_binding, _bound, sharesAddress, Generic.Has(GenericFlags.ReusePort), Generic.InterfaceIndex);
+            Tcp.Update(Binding, BoundAddress, sharesAddress, Generic.Has(GenericFlags.ReusePort), Generic.InterfaceIndex);
         }
 
         UpdateBuffers();
@@ -369,8 +366,8 @@ internal sealed partial class InetStreamSocket
             return Tcp.TakeError(_handle);
         }
 
-        Errno left = _error;
-        _error = Errno.None;
+        Errno left = (Errno)_error;
+        _error = 0;
         return left;
     }
 
@@ -387,7 +384,7 @@ internal sealed partial class InetStreamSocket
 
     private Endpoint GetLocal()
     {
-        Endpoint local = new(_bound, _binding.Port);
+        Endpoint local = new(BoundAddress, Binding.Port);
         if (HasConnection)
         {
             Tcp.GetEndpoints(_handle, out local, out _);

@@ -20,27 +20,36 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         Connected,
     }
 
+    /// <summary>What bind and listen leave; most connections have none of it.</summary>
+    private sealed class LocalEnd
+    {
+        public TcpBinding Binding;
+        public IpAddress Address;
+        public TcpListenerHandle Listener;
+
+        /// <summary>The socket that the next accepted connection gets; made ahead, so that the connection has its owner from the start.</summary>
+        public InetStreamSocket? Next;
+    }
+
+    private TcpHandle _handle;
+    private LocalEnd? _local;
+
+    /// <summary>What a connection that is gone has left for the next call.</summary>
+    private short _error;
     private Stage _stage;
 
     /// <summary>SHUT_RD and SHUT_WR as bits, for a socket without a connection.</summary>
     private byte _shutdown;
-    private TcpHandle _handle;
-    private TcpListenerHandle _listener;
-    private TcpBinding _binding;
-    private IpAddress _bound;
-
-    /// <summary>What a connection that is gone has left for the next call.</summary>
-    private Errno _error;
-
-    /// <summary>The socket that the next accepted connection gets; made ahead, so that the connection has its owner from the start.</summary>
-    private InetStreamSocket? _next;
 
     public InetStreamSocket(StackDriver driver, NetworkStack stack, AddressFamily family)
-        : base(driver, stack, family, SocketType.SOCK_STREAM, (int)SocketLevel.IPPROTO_TCP)
+        : base(
+            driver,
+            stack,
+            family,
+            SocketType.SOCK_STREAM,
+            (int)SocketLevel.IPPROTO_TCP,
+            SocketOptionRecord.Initial(family == AddressFamily.AF_INET6, stack.Tcp.Settings.tcp_wmem.Default, stack.Tcp.Settings.tcp_rmem.Default))
     {
-        _bound = family == AddressFamily.AF_INET ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6;
-        Generic.SendBuffer = stack.Tcp.Settings.tcp_wmem.Default;
-        Generic.ReceiveBuffer = stack.Tcp.Settings.tcp_rmem.Default;
     }
 
     internal override bool WritesAll => true;
@@ -49,15 +58,24 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
     private bool HasConnection => _stage is Stage.Connecting or Stage.Connected;
 
+    private bool IsBound => _local is { Binding.IsBound: true };
+
+    private TcpBinding Binding => _local?.Binding ?? default;
+
+    /// <summary>The address that bind has chosen; unspecified before that.</summary>
+    private IpAddress BoundAddress => _local?.Address ?? (IsIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4);
+
+    private LocalEnd OwnLocal => _local ??= new LocalEnd { Address = BoundAddress };
+
     public override SocketEvents Poll()
     {
         switch (_stage)
         {
             case Stage.Listening:
-                return WithNormal(Tcp.Poll(_listener));
+                return WithNormal(Tcp.Poll(_local!.Listener));
             case Stage.Idle:
                 SocketEvents events = SocketEvents.Writable | SocketEvents.WriteNormal | SocketEvents.HangUp;
-                events |= _error == Errno.None ? SocketEvents.None : SocketEvents.Error;
+                events |= _error == 0 ? SocketEvents.None : SocketEvents.Error;
                 return (_shutdown & 1) == 0 ? events : events | SocketEvents.Readable | SocketEvents.ReadNormal | SocketEvents.ReadHangUp;
             default:
                 SocketEvents ready = WithNormal(Tcp.Poll(_handle));
@@ -98,7 +116,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         }
 
         DropDeadConnection();
-        if (_stage != Stage.Idle || _binding.IsBound)
+        if (_stage != Stage.Idle || IsBound)
         {
             return Errno.EINVAL;
         }
@@ -106,7 +124,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         if (isUsable && local.Port == 0 && Inet.Has(InetFlags.BindAddressNoPort))
         {
             // The port is left to connect, which knows the peer (IP_BIND_ADDRESS_NO_PORT).
-            _bound = local.Address;
+            OwnLocal.Address = local.Address;
         }
         else
         {
@@ -174,7 +192,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
     {
         if (_stage == Stage.Listening)
         {
-            return Tcp.SetBacklog(_listener, backlog);
+            return Tcp.SetBacklog(_local!.Listener, backlog);
         }
 
         if (_stage != Stage.Idle)
@@ -182,7 +200,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return Errno.EINVAL;
         }
 
-        Errno error = _binding.IsBound ? Errno.None : TakePort(new Endpoint(_bound, 0));
+        Errno error = IsBound ? Errno.None : TakePort(new Endpoint(BoundAddress, 0));
         if (error != Errno.None)
         {
             return error;
@@ -190,8 +208,8 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
         TcpListenRequest request = new()
         {
-            Local = new Endpoint(_bound, _binding.Port),
-            Binding = _binding,
+            Local = new Endpoint(BoundAddress, Binding.Port),
+            Binding = Binding,
             Backlog = backlog,
             Ipv6Only = IsIpv6Only,
             ReuseAddress = Generic.Has(GenericFlags.ReuseAddress),
@@ -200,7 +218,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             SendBufferBytes = ChosenSendBuffer,
             ReceiveBufferBytes = ChosenReceiveBuffer,
         };
-        error = Tcp.Listen(request, this, out _listener);
+        error = Tcp.Listen(request, this, out _local!.Listener);
         _stage = error == Errno.None ? Stage.Listening : Stage.Idle;
         return error;
     }
@@ -215,14 +233,14 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return Errno.EINVAL;
         }
 
-        InetStreamSocket owner = _next ??= new InetStreamSocket(Driver, Stack, Family);
-        Errno error = Tcp.Accept(_listener, owner, out TcpHandle handle);
+        InetStreamSocket owner = _local!.Next ??= new InetStreamSocket(Driver, Stack, Family);
+        Errno error = Tcp.Accept(_local.Listener, owner, out TcpHandle handle);
         if (error != Errno.None)
         {
             return error;
         }
 
-        _next = null;
+        _local.Next = null;
         owner._handle = handle;
         owner._stage = Stage.Connected;
         owner.InheritOptions(this);
@@ -370,7 +388,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
                     }
                 }
 
-                if (error == Errno.None && _options is { TellsQueueLength: true })
+                if (error == Errno.None && Options.Tcp is { TellsQueueLength: true })
                 {
                     PutQueueLength(ref message.ReceivedControl);
                 }
@@ -390,7 +408,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         count = error == Errno.None && received > offset ? destination.Write(seen.AsSpan(offset, Math.Min(wanted, received - offset))) : 0;
         System.Buffers.ArrayPool<byte>.Shared.Return(seen);
         bool isEnd = (Tcp.Poll(_handle) & (SocketEvents.ReadHangUp | SocketEvents.HangUp)) != 0;
-        Generic.PeekOffset = offset + (int)count;
+        OwnGeneric.PeekOffset = offset + (int)count;
         return error != Errno.None || count > 0 || isEnd ? error : Errno.EAGAIN;
     }
 
@@ -398,7 +416,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
     {
         if (Generic.PeekOffset > 0)
         {
-            Generic.PeekOffset = Math.Max(0, Generic.PeekOffset - read);
+            OwnGeneric.PeekOffset = Math.Max(0, Generic.PeekOffset - read);
         }
     }
 
@@ -475,10 +493,10 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             Tcp.Close(_handle);
         }
 
-        if (_binding.IsBound)
+        if (IsBound)
         {
-            Tcp.Release(_binding);
-            _binding = default;
+            Tcp.Release(_local!.Binding);
+            _local.Binding = default;
         }
     }
 
@@ -493,10 +511,11 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             InterfaceIndex = Generic.InterfaceIndex,
             AnyAddress = CanBindToAny,
         };
-        Errno error = Tcp.Bind(request, out _binding);
+        Errno error = Tcp.Bind(request, out TcpBinding binding);
         if (error == Errno.None)
         {
-            _bound = local.Address;
+            OwnLocal.Binding = binding;
+            OwnLocal.Address = local.Address;
         }
 
         return error;
@@ -506,9 +525,9 @@ internal sealed partial class InetStreamSocket : InetSocketFile
     {
         TcpOpenRequest request = new()
         {
-            Local = new Endpoint(_bound.IsUnspecified ? default : _bound, _binding.Port),
+            Local = new Endpoint(BoundAddress.IsUnspecified ? default : BoundAddress, Binding.Port),
             Remote = remote,
-            Binding = _binding,
+            Binding = Binding,
             InterfaceIndex = Generic.InterfaceIndex,
             SendBufferBytes = ChosenSendBuffer,
             ReceiveBufferBytes = ChosenReceiveBuffer,
@@ -536,7 +555,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             Errno left = Tcp.TakeError(_handle);
             bool isReset = info.State is TcpState.Established or TcpState.CloseWait or TcpState.FinWait1 or TcpState.FinWait2
                 or TcpState.SynReceived or TcpState.SynSent;
-            _error = isReset ? Errno.ECONNRESET : left;
+            _error = (short)(isReset ? Errno.ECONNRESET : left);
             GiveUpConnection();
         }
 
@@ -566,9 +585,9 @@ internal sealed partial class InetStreamSocket : InetSocketFile
     /// <summary>A connection that is gone has given its port back, and bind may take another.</summary>
     private void DropDeadConnection()
     {
-        if (HasConnection && !_binding.IsBound && IsDead())
+        if (HasConnection && !IsBound && IsDead())
         {
-            _error = Tcp.TakeError(_handle);
+            _error = (short)Tcp.TakeError(_handle);
             _shutdown = 3;
             GiveUpConnection();
         }
@@ -576,7 +595,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
     private void StopListening()
     {
-        Tcp.Close(_listener);
+        Tcp.Close(_local!.Listener);
         _stage = Stage.Idle;
     }
 

@@ -7,16 +7,29 @@ namespace Portico.Kernel;
 /// A socket as a file: what socket(2) makes. Like all files it never waits by itself; where Linux would, it says EAGAIN, or EINPROGRESS for a
 /// connect.
 /// </summary>
-internal abstract partial class SocketFile(StackDriver driver, NetworkStack stack, AddressFamily family, SocketType type, int protocol)
+internal abstract partial class SocketFile(
+    StackDriver driver, NetworkStack stack, AddressFamily family, SocketType type, int protocol, SocketOptionRecord? options = null)
     : KernelFile(driver), ISocketOwner
 {
+    // As small as they can be: there may be millions.
+    private readonly byte _family = (byte)family;
+    private readonly byte _kind = (byte)type;
+    private readonly ushort _protocol = (ushort)protocol;
+
     public NetworkStack Stack { get; } = stack;
 
-    public AddressFamily Family { get; } = family;
+    public AddressFamily Family => (AddressFamily)_family;
 
-    public SocketType SocketKind { get; } = type;
+    public SocketType SocketKind => (SocketType)_kind;
 
-    public int Protocol { get; } = protocol;
+    public int Protocol => _protocol;
+
+    /// <summary>What has been set, or else what is set on none; others may share it, for which reason nobody writes to it.</summary>
+    internal SocketOptionRecord Options { get; private protected set; } =
+        options ?? SocketOptionRecord.Initial(family == AddressFamily.AF_INET6, stack.Udp.Options.wmem_default, stack.Udp.Options.rmem_default);
+
+    /// <summary>What may be written to.</summary>
+    protected SocketOptionRecord OwnOptions => Options = Options.ForWriting();
 
     internal override FileType Type => FileType.Socket;
 

@@ -51,13 +51,7 @@ public sealed partial class Process
     private SyscallResult Finish<TCall>(ref TCall call, BlockingWaiter waiter, TimeSpan timeout)
         where TCall : struct, IDescriptorCall, allows ref struct
     {
-        OpenFileDescription description = call.Description;
-        Errno error = description.File.WaitFor<TCall, long>(ref call, waiter, Driver.DeadlineAfter(timeout), out long result);
-        using (Driver.Enter())
-        {
-            EndWait(waiter);
-            description.Release();
-        }
+        Errno error = call.Description.File.WaitFor<TCall, long>(ref call, waiter, Driver.DeadlineAfter(timeout), out long result);
 
         // A write that came to an end half-way has its count for an answer.
         return error == Errno.None || (result > 0 && error is Errno.EAGAIN or Errno.EINTR) ? result : error;
@@ -66,9 +60,8 @@ public sealed partial class Process
     /// <summary>Under the lock: the calling thread begins to wait, and holds the description meanwhile.</summary>
     private BlockingWaiter BeginWait(OpenFileDescription description, SocketEvents interest)
     {
-        description.AddReference();
         BlockingWaiter waiter = description.File.BeginWait(interest);
-        waiter.Caller = this;
+        waiter.BeginCall(this, description);
         waiter.IsRestartable = description.File is not EpollFile;
         AddBlocked(waiter);
         return waiter;

@@ -166,12 +166,8 @@ public sealed partial class Process
 
     private Errno Describe(DirectoryEntry entry, KernelFile file, OpenFlags status, out OpenFileDescription? description)
     {
-        Errno error = Kernel.Open(this, file, status, out description);
-        if (error == Errno.None)
-        {
-            description!.Entry = entry;
-        }
-        else if (file is Inode { LinkCount: 0, OpenCount: 0 } unnamed)
+        Errno error = Kernel.Open(this, file, status, out description, entry);
+        if (error != Errno.None && file is Inode { LinkCount: 0, OpenCount: 0 } unnamed)
         {
             unnamed.FreeIfUnused();
         }

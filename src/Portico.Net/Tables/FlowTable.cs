@@ -15,7 +15,7 @@ internal interface IFlowMatcher
 /// hash, 32 of value), at most 0.6 full. Keys are not stored: the caller's matcher compares them in the record. It grows and shrinks
 /// by moving a few clusters with every change, so that no single call pays for the whole table.
 /// </summary>
-internal sealed unsafe class FlowTable : IDisposable
+internal sealed unsafe class FlowTable : INativeMemory
 {
     private const int CapacityMin = 64;
 
@@ -46,6 +46,9 @@ internal sealed unsafe class FlowTable : IDisposable
 
     /// <summary>Slots of the table that entries are added to.</summary>
     public int Capacity => (int)(_mask + 1);
+
+    /// <inheritdoc/>
+    public long BytesReserved => (Capacity + (_old == null ? 0L : _oldMask + 1)) * sizeof(ulong);
 
     /// <summary>Whether a change of size is under way.</summary>
     public bool IsResizing => _old != null;

@@ -7,7 +7,7 @@ namespace Portico.Net;
 /// Records of one kind in native memory, which the collector never walks. A record keeps its address for life and is named by an
 /// index (from 1: 0 means none) and a generation, odd while the record is in use, so that a stale name is noticed.
 /// </summary>
-internal sealed unsafe class Slab<T> : IDisposable
+internal sealed unsafe class Slab<T> : INativeMemory
     where T : unmanaged
 {
     private const int ChunkShift = 8;
@@ -38,6 +38,9 @@ internal sealed unsafe class Slab<T> : IDisposable
     public int Count { get; private set; }
 
     public int CountMax { get; }
+
+    /// <inheritdoc/>
+    public long BytesReserved => ((long)_chunkCount * ChunkRecords * (sizeof(T) + sizeof(Mark))) + (2L * _chunkCapacity * sizeof(void*));
 
     /// <summary>A record of zeros, named by <paramref name="index"/>; null at the bound. The one returned last comes first: it is warm.</summary>
     public T* Rent(out uint index)

@@ -25,7 +25,8 @@ internal abstract class ProcFile(ProcFileSystem proc, int permissions, int userI
     internal override Errno ReadAt(OpenFileDescription description, long offset, ref IoCursor destination, out long count)
     {
         count = 0;
-        ProcReader? reader = (ProcReader?)description.Private;
+        NamedFileDescription named = (NamedFileDescription)description;
+        ProcReader? reader = (ProcReader?)named.Private;
         if (reader == null)
         {
             Errno error = MakeReader(out reader);
@@ -34,7 +35,7 @@ internal abstract class ProcFile(ProcFileSystem proc, int permissions, int userI
                 return error;
             }
 
-            description.Private = reader;
+            named.Private = reader;
         }
 
         count = destination.Remaining == 0 ? 0 : reader!.Read(offset, ref destination);
@@ -69,7 +70,7 @@ internal abstract class ProcFile(ProcFileSystem proc, int permissions, int userI
 
     internal override void OnReleased(OpenFileDescription description)
     {
-        ((ProcReader?)description.Private)?.Free();
+        ((ProcReader?)((NamedFileDescription)description).Private)?.Free();
         base.OnReleased(description);
     }
 }

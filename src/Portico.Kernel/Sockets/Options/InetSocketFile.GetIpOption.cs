@@ -17,7 +17,7 @@ internal abstract partial class InetSocketFile
             case IpOption.IP_PKTOPTIONS:
                 return IsStream ? GetPacketOptions(value, out length) : Errno.ENOPROTOOPT;
             case IpOption.IP_MULTICAST_IF:
-                return Return(BitConverter.GetBytes(_inet.MulticastInterface.Address), value, out length);
+                return Return(BitConverter.GetBytes(Inet.MulticastInterface.Address), value, out length);
             case IpOption.IP_MSFILTER:
                 return GetSourceFilter(value, out length);
             case IpOption.IP_MTU:
@@ -33,26 +33,26 @@ internal abstract partial class InetSocketFile
         switch (option)
         {
             case IpOption.IP_TOS:
-                return _inet.Tos;
+                return Inet.Tos;
             case IpOption.IP_TTL:
-                return _inet.Ttl < 0 ? Stack.Ip.Options.ip_default_ttl : _inet.Ttl;
+                return Inet.Ttl < 0 ? Stack.Ip.Options.ip_default_ttl : Inet.Ttl;
             case IpOption.IP_ROUTER_ALERT:
-                return _inet.Has(InetFlags.RouterAlert) ? 1 : 0;
+                return Inet.Has(InetFlags.RouterAlert) ? 1 : 0;
             case IpOption.IP_MTU_DISCOVER:
-                return _inet.MtuDiscover;
+                return Inet.MtuDiscover;
             case IpOption.IP_MINTTL:
-                return _inet.MinTtl;
+                return Inet.MinTtl;
             case IpOption.IP_MULTICAST_TTL:
-                return _inet.MulticastTtl;
+                return Inet.MulticastTtl;
             case IpOption.IP_UNICAST_IF:
-                return BinaryPrimitives.ReverseEndianness(_inet.UnicastInterface);
+                return BinaryPrimitives.ReverseEndianness(Inet.UnicastInterface);
             case IpOption.IP_PROTOCOL:
                 return LocalNumber;
             case IpOption.IP_LOCAL_PORT_RANGE:
-                return _inet.LocalPortRange;
+                return Inet.LocalPortRange;
             default:
                 InetFlags flag = InetOptions.FlagOf(option);
-                return flag == InetFlags.None ? null : _inet.Has(flag) ? 1 : 0;
+                return flag == InetFlags.None ? null : Inet.Has(flag) ? 1 : 0;
         }
     }
 
@@ -67,20 +67,20 @@ internal abstract partial class InetSocketFile
     private Errno GetPacketOptions(Span<byte> value, out int length)
     {
         ControlWriter control = new(value);
-        if (_inet.Has(InetFlags.PacketInfo))
+        if (Inet.Has(InetFlags.PacketInfo))
         {
             Span<byte> info = stackalloc byte[IpControl.PacketInfoBytes];
             IpAddress local = LocalAddress;
-            IpControl.WritePacketInfo(info, _inet.MulticastInterface.Index, local, local);
+            IpControl.WritePacketInfo(info, Inet.MulticastInterface.Index, local, local);
             control.Put((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_PKTINFO, info);
         }
 
-        if (_inet.Has(InetFlags.ReceiveTtl))
+        if (Inet.Has(InetFlags.ReceiveTtl))
         {
-            control.PutInt((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_TTL, _inet.MulticastTtl);
+            control.PutInt((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_TTL, Inet.MulticastTtl);
         }
 
-        if (_inet.Has(InetFlags.ReceiveTos))
+        if (Inet.Has(InetFlags.ReceiveTos))
         {
             control.PutInt((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_TOS, 0);
         }

@@ -50,29 +50,29 @@ internal abstract partial class InetSocketFile
         switch (option)
         {
             case Ipv6Option.IPV6_UNICAST_HOPS:
-                return _inet.HopLimit < 0 ? Stack.Ip.Options.ip_default_ttl : _inet.HopLimit;
+                return Inet.HopLimit < 0 ? Stack.Ip.Options.ip_default_ttl : Inet.HopLimit;
             case Ipv6Option.IPV6_MULTICAST_HOPS:
-                return _inet.MulticastHops;
+                return Inet.MulticastHops;
             case Ipv6Option.IPV6_MULTICAST_IF:
-                return _inet.Ipv6MulticastInterface;
+                return Inet.Ipv6MulticastInterface;
             case Ipv6Option.IPV6_UNICAST_IF:
-                return BinaryPrimitives.ReverseEndianness(_inet.Ipv6UnicastInterface);
+                return BinaryPrimitives.ReverseEndianness(Inet.Ipv6UnicastInterface);
             case Ipv6Option.IPV6_MTU_DISCOVER:
-                return _inet.Ipv6MtuDiscover;
+                return Inet.Ipv6MtuDiscover;
             case Ipv6Option.IPV6_MINHOPCOUNT:
-                return _inet.MinHopCount;
+                return Inet.MinHopCount;
             case Ipv6Option.IPV6_TCLASS:
-                return _inet.TrafficClass;
+                return Inet.TrafficClass;
             case Ipv6Option.IPV6_ROUTER_ALERT:
                 return 0;
             case Ipv6Option.IPV6_ADDR_PREFERENCES:
-                int preferences = _inet.SourcePreferences;
+                int preferences = Inet.SourcePreferences;
                 int which = preferences & (IPV6_PREFER_SRC_TMP | IPV6_PREFER_SRC_PUBLIC);
                 return (which == 0 ? IPV6_PREFER_SRC_PUBTMP_DEFAULT : which)
                     | ((preferences & IPV6_PREFER_SRC_COA) != 0 ? IPV6_PREFER_SRC_COA : IPV6_PREFER_SRC_HOME);
             default:
                 InetFlags flag = InetOptions.FlagOf(option);
-                return flag == InetFlags.None ? null : _inet.Has(flag) ? 1 : 0;
+                return flag == InetFlags.None ? null : Inet.Has(flag) ? 1 : 0;
         }
     }
 
@@ -112,7 +112,7 @@ internal abstract partial class InetSocketFile
         };
         if (error == Errno.None)
         {
-            _inet.Set(InetOptions.FlagOf(option), number != 0);
+            OwnInet.Set(InetOptions.FlagOf(option), number != 0);
         }
 
         return error;
@@ -140,23 +140,23 @@ internal abstract partial class InetSocketFile
         switch (option)
         {
             case Ipv6Option.IPV6_UNICAST_HOPS:
-                _inet.HopLimit = (short)number;
+                OwnInet.HopLimit = (short)number;
                 return Errno.None;
             case Ipv6Option.IPV6_MULTICAST_HOPS:
-                _inet.MulticastHops = number == -1 ? (byte)1 : (byte)number;
+                OwnInet.MulticastHops = number == -1 ? (byte)1 : (byte)number;
                 return Errno.None;
             case Ipv6Option.IPV6_MTU:
-                _inet.FragmentMtu = number;
+                OwnInet.FragmentMtu = number;
                 return Errno.None;
             case Ipv6Option.IPV6_MINHOPCOUNT:
-                _inet.MinHopCount = (byte)number;
+                OwnInet.MinHopCount = (byte)number;
                 return Errno.None;
             case Ipv6Option.IPV6_MTU_DISCOVER:
-                _inet.Ipv6MtuDiscover = (byte)number;
+                OwnInet.Ipv6MtuDiscover = (byte)number;
                 return Errno.None;
             case Ipv6Option.IPV6_TCLASS:
                 byte wanted = number == -1 ? (byte)0 : (byte)number;
-                _inet.TrafficClass = IsStream ? (byte)((wanted & ~EcnMask) | (_inet.TrafficClass & EcnMask)) : wanted;
+                OwnInet.TrafficClass = IsStream ? (byte)((wanted & ~EcnMask) | (Inet.TrafficClass & EcnMask)) : wanted;
                 return Errno.None;
             case Ipv6Option.IPV6_ADDR_PREFERENCES:
                 return SetSourcePreferences(number);
@@ -183,7 +183,7 @@ internal abstract partial class InetSocketFile
         }
 
         // What says that the default is preferred has no bit among those that are kept.
-        _inet.SourcePreferences = (byte)(which | home);
+        OwnInet.SourcePreferences = (byte)(which | home);
         return Errno.None;
     }
 
@@ -199,7 +199,7 @@ internal abstract partial class InetSocketFile
             return Errno.EINVAL;
         }
 
-        _inet.Ipv6MulticastInterface = index;
+        OwnInet.Ipv6MulticastInterface = index;
         return Errno.None;
     }
 
@@ -208,7 +208,7 @@ internal abstract partial class InetSocketFile
         Errno error = ReadUnicastInterface(number, length, out int index);
         if (error == Errno.None)
         {
-            _inet.Ipv6UnicastInterface = index;
+            OwnInet.Ipv6UnicastInterface = index;
         }
 
         return error;
@@ -228,7 +228,7 @@ internal abstract partial class InetSocketFile
             return Errno.EINVAL;
         }
 
-        _inet.StickyPacketInfo = (IpAddress.ReadIpv6(value), index);
+        OwnInet.StickyPacketInfo = (IpAddress.ReadIpv6(value), index);
         return Errno.None;
     }
 }

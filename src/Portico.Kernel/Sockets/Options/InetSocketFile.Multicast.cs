@@ -160,7 +160,7 @@ internal abstract partial class InetSocketFile
         IpAddress on = IpAddress.ReadIpv4(address);
         if (index == 0 && on.IsUnspecified)
         {
-            _inet.MulticastInterface = default;
+            OwnInet.MulticastInterface = default;
             return Errno.None;
         }
 
@@ -175,7 +175,7 @@ internal abstract partial class InetSocketFile
             return Errno.EINVAL;
         }
 
-        _inet.MulticastInterface = (device.Index, MemoryMarshal.Read<uint>(address));
+        OwnInet.MulticastInterface = (device.Index, MemoryMarshal.Read<uint>(address));
         return Errno.None;
     }
 

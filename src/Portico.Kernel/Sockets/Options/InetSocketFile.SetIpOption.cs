@@ -41,7 +41,7 @@ internal abstract partial class InetSocketFile
         };
         if (error == Errno.None)
         {
-            _inet.Set(InetOptions.FlagOf(option), number != 0);
+            OwnInet.Set(InetOptions.FlagOf(option), number != 0);
         }
 
         return error;
@@ -52,11 +52,11 @@ internal abstract partial class InetSocketFile
         switch (option)
         {
             case IpOption.IP_TOS:
-                byte tos = IsStream ? (byte)((number & ~EcnMask) | (_inet.Tos & EcnMask)) : (byte)number;
-                if (tos != _inet.Tos)
+                byte tos = IsStream ? (byte)((number & ~EcnMask) | (Inet.Tos & EcnMask)) : (byte)number;
+                if (tos != Inet.Tos)
                 {
-                    _inet.Tos = tos;
-                    Generic.Priority = PriorityOf(tos);
+                    OwnInet.Tos = tos;
+                    OwnGeneric.Priority = PriorityOf(tos);
                 }
 
                 return Errno.None;
@@ -66,7 +66,7 @@ internal abstract partial class InetSocketFile
                     return Errno.EINVAL;
                 }
 
-                _inet.Ttl = (short)number;
+                OwnInet.Ttl = (short)number;
                 return Errno.None;
             case IpOption.IP_MINTTL:
                 if (length < 1 || number is < 0 or > 255)
@@ -74,7 +74,7 @@ internal abstract partial class InetSocketFile
                     return Errno.EINVAL;
                 }
 
-                _inet.MinTtl = (byte)number;
+                OwnInet.MinTtl = (byte)number;
                 return Errno.None;
             case IpOption.IP_MULTICAST_TTL:
                 if (IsStream || length < 1 || number is < -1 or > 255)
@@ -82,7 +82,7 @@ internal abstract partial class InetSocketFile
                     return Errno.EINVAL;
                 }
 
-                _inet.MulticastTtl = number == -1 ? (byte)1 : (byte)number;
+                OwnInet.MulticastTtl = number == -1 ? (byte)1 : (byte)number;
                 return Errno.None;
             case IpOption.IP_MTU_DISCOVER:
                 if (number is < PathMtuDiscovery.Dont or > PathMtuDiscovery.Omit)
@@ -90,7 +90,7 @@ internal abstract partial class InetSocketFile
                     return Errno.EINVAL;
                 }
 
-                _inet.MtuDiscover = (byte)number;
+                OwnInet.MtuDiscover = (byte)number;
                 return Errno.None;
             case IpOption.IP_LOCAL_PORT_RANGE:
                 (ushort low, ushort high) = ((ushort)number, (ushort)(number >> 16));
@@ -99,7 +99,7 @@ internal abstract partial class InetSocketFile
                     return Errno.EINVAL;
                 }
 
-                _inet.LocalPortRange = number;
+                OwnInet.LocalPortRange = number;
                 return Errno.None;
             case IpOption.IP_UNICAST_IF:
                 return SetUnicastInterface(number, length);
@@ -135,12 +135,12 @@ internal abstract partial class InetSocketFile
             return Errno.EINVAL;
         }
 
-        if (isOn == _inet.Has(InetFlags.RouterAlert))
+        if (isOn == Inet.Has(InetFlags.RouterAlert))
         {
             return isOn ? Errno.EADDRINUSE : Errno.ENOBUFS;
         }
 
-        _inet.Set(InetFlags.RouterAlert, isOn);
+        OwnInet.Set(InetFlags.RouterAlert, isOn);
         return Errno.None;
     }
 
@@ -149,7 +149,7 @@ internal abstract partial class InetSocketFile
         Errno error = ReadUnicastInterface(number, length, out int index);
         if (error == Errno.None)
         {
-            _inet.UnicastInterface = index;
+            OwnInet.UnicastInterface = index;
         }
 
         return error;

@@ -9,10 +9,11 @@ internal abstract partial class SocketFile
 {
     private const int InterfaceNameBytes = 16;
 
-    /// <summary>What a socket keeps for the level SOL_SOCKET.</summary>
-    protected ref GenericOptions Generic => ref _generic;
+    /// <summary>What is kept for the level SOL_SOCKET, to be looked at.</summary>
+    protected ref readonly GenericOptions Generic => ref Options.Generic;
 
-    private GenericOptions _generic = new(stack.Udp.Options.wmem_default, stack.Udp.Options.rmem_default);
+    /// <summary>The same to be written to.</summary>
+    protected ref GenericOptions OwnGeneric => ref OwnOptions.Generic;
 
     /// <summary>getsockopt(2): the value's bytes, cut to the room there is.</summary>
     public Errno GetOption(int level, int option, Span<byte> value, out int length) =>
@@ -37,10 +38,10 @@ internal abstract partial class SocketFile
     protected virtual bool HasPeekOffset => true;
 
     /// <summary>SO_SNDBUF, as it reads.</summary>
-    protected virtual int SendBuffer => _generic.SendBuffer;
+    protected virtual int SendBuffer => Generic.SendBuffer;
 
     /// <summary>SO_RCVBUF, as it reads.</summary>
-    protected virtual int ReceiveBuffer => _generic.ReceiveBuffer;
+    protected virtual int ReceiveBuffer => Generic.ReceiveBuffer;
 
     /// <summary>SK_MEMINFO_*: how much memory the receive queue and the send queue take.</summary>
     protected virtual (int Receive, int Send) QueuedMemory => default;
@@ -79,17 +80,17 @@ internal abstract partial class SocketFile
             case SocketOption.SO_PEEK_OFF when !HasPeekOffset:
                 return Errno.EOPNOTSUPP;
             case SocketOption.SO_LINGER:
-                return Return(_generic.Has(GenericFlags.Linger) ? 1 : 0, (int)_generic.LingerSeconds, value, out length);
+                return Return(Generic.Has(GenericFlags.Linger) ? 1 : 0, (int)Generic.LingerSeconds, value, out length);
             case SocketOption.SO_RCVTIMEO or SocketOption.SO_RCVTIMEO_NEW or SocketOption.SO_SNDTIMEO or SocketOption.SO_SNDTIMEO_NEW:
-                (long seconds, long microseconds) = GenericOptions.FromJiffies(IsReceiveTimeout(option) ? _generic.ReceiveTimeout : _generic.SendTimeout);
+                (long seconds, long microseconds) = GenericOptions.FromJiffies(IsReceiveTimeout(option) ? Generic.ReceiveTimeout : Generic.SendTimeout);
                 return Return(seconds, microseconds, value, out length);
             case SocketOption.SO_TIMESTAMPING:
-            case SocketOption.SO_TIMESTAMPING_NEW when _generic.Has(GenericFlags.TimestampNew):
-                return Return(_generic.Timestamping, 0, value, out length);
+            case SocketOption.SO_TIMESTAMPING_NEW when Generic.Has(GenericFlags.TimestampNew):
+                return Return(Generic.Timestamping, 0, value, out length);
             case SocketOption.SO_TIMESTAMPING_NEW:
                 return Return(0, 0, value, out length);
             case SocketOption.SO_TXTIME:
-                return Return(_generic.TransmitTime.Clock, _generic.TransmitTime.Flags, value, out length);
+                return Return(Generic.TransmitTime.Clock, Generic.TransmitTime.Flags, value, out length);
             case SocketOption.SO_BINDTODEVICE:
                 return GetDevice(value, out length);
             case SocketOption.SO_PEERCRED:
@@ -101,9 +102,9 @@ internal abstract partial class SocketFile
             case SocketOption.SO_PEERNAME:
                 return GetPeerName(value, out length);
             case SocketOption.SO_MAX_PACING_RATE when value.Length >= sizeof(ulong):
-                return Return(BitConverter.GetBytes(_generic.PacingRate), value, out length);
+                return Return(BitConverter.GetBytes(Generic.PacingRate), value, out length);
             case SocketOption.SO_MAX_PACING_RATE:
-                return Return((int)(uint)Math.Min(_generic.PacingRate, uint.MaxValue), value, out length);
+                return Return((int)(uint)Math.Min(Generic.PacingRate, uint.MaxValue), value, out length);
             case SocketOption.SO_MEMINFO:
                 ReadOnlySpan<int> memory = [QueuedMemory.Receive, ReceiveBuffer, QueuedMemory.Send, SendBuffer, 0, QueuedMemory.Send, 0, 0, (int)Drops];
                 return Return(MemoryMarshal.AsBytes(memory), value, out length);
@@ -111,8 +112,12 @@ internal abstract partial class SocketFile
             case SocketOption.SO_NETNS_COOKIE when value.Length != sizeof(long):
                 return Errno.EINVAL;
             case SocketOption.SO_COOKIE:
-                _generic.Cookie = _generic.Cookie == 0 ? Stack.Engine.TakeCookie() : _generic.Cookie;
-                return Return(BitConverter.GetBytes(_generic.Cookie), value, out length);
+                if (Generic.Cookie == 0)
+                {
+                    OwnGeneric.Cookie = Stack.Engine.TakeCookie();
+                }
+
+                return Return(BitConverter.GetBytes(Generic.Cookie), value, out length);
             case SocketOption.SO_NETNS_COOKIE:
                 return Return(BitConverter.GetBytes(Stack.Cookie), value, out length);
             default:
@@ -125,8 +130,8 @@ internal abstract partial class SocketFile
     {
         // What the socket filters of Linux can load besides the packet (SKF_AD_MAX).
         const int FilterExtensions = 64;
-        bool isNew = _generic.Has(GenericFlags.TimestampNew);
-        bool isNanoseconds = _generic.Has(GenericFlags.TimestampNanoseconds);
+        bool isNew = Generic.Has(GenericFlags.TimestampNew);
+        bool isNanoseconds = Generic.Has(GenericFlags.TimestampNanoseconds);
         switch (option)
         {
             case SocketOption.SO_TYPE:
@@ -144,37 +149,37 @@ internal abstract partial class SocketFile
             case SocketOption.SO_RCVBUF:
                 return ReceiveBuffer;
             case SocketOption.SO_PRIORITY:
-                return _generic.Priority;
+                return Generic.Priority;
             case SocketOption.SO_BSDCOMPAT or SocketOption.SO_INCOMING_NAPI_ID or SocketOption.SO_RESERVE_MEM:
                 return 0;
             case SocketOption.SO_RCVLOWAT:
-                return _generic.ReceiveLow;
+                return Generic.ReceiveLow;
             case SocketOption.SO_SNDLOWAT:
                 return 1;
             case SocketOption.SO_TIMESTAMP or SocketOption.SO_TIMESTAMP_NEW:
-                bool isMicroseconds = _generic.Has(GenericFlags.Timestamp) && !isNanoseconds;
-                return (option == SocketOption.SO_TIMESTAMP_NEW ? _generic.Has(GenericFlags.Timestamp) && isNew : isMicroseconds && !isNew) ? 1 : 0;
+                bool isMicroseconds = Generic.Has(GenericFlags.Timestamp) && !isNanoseconds;
+                return (option == SocketOption.SO_TIMESTAMP_NEW ? Generic.Has(GenericFlags.Timestamp) && isNew : isMicroseconds && !isNew) ? 1 : 0;
             case SocketOption.SO_TIMESTAMPNS or SocketOption.SO_TIMESTAMPNS_NEW:
                 return isNanoseconds && isNew == (option == SocketOption.SO_TIMESTAMPNS_NEW) ? 1 : 0;
             case SocketOption.SO_MARK:
-                return _generic.Mark;
+                return Generic.Mark;
             case SocketOption.SO_PEEK_OFF:
-                return _generic.PeekOffset;
+                return Generic.PeekOffset;
             case SocketOption.SO_BUSY_POLL:
-                return _generic.BusyPoll;
+                return Generic.BusyPoll;
             case SocketOption.SO_BPF_EXTENSIONS:
                 return FilterExtensions;
             case SocketOption.SO_INCOMING_CPU:
-                return _generic.IncomingCpu;
+                return Generic.IncomingCpu;
             case SocketOption.SO_BINDTOIFINDEX:
-                return _generic.InterfaceIndex;
+                return Generic.InterfaceIndex;
             case SocketOption.SO_BUF_LOCK:
-                return _generic.BufferLocks;
+                return Generic.BufferLocks;
             case SocketOption.SO_TXREHASH:
-                return _generic.Rehash;
+                return Generic.Rehash;
             default:
                 GenericFlags flag = GenericOptions.FlagOf(option);
-                return flag == GenericFlags.None ? null : _generic.Has(flag) ? 1 : 0;
+                return flag == GenericFlags.None ? null : Generic.Has(flag) ? 1 : 0;
         }
     }
 
@@ -199,7 +204,7 @@ internal abstract partial class SocketFile
     private Errno GetDevice(Span<byte> value, out int length)
     {
         length = 0;
-        if (_generic.InterfaceIndex == 0)
+        if (Generic.InterfaceIndex == 0)
         {
             return Errno.None;
         }
@@ -209,7 +214,7 @@ internal abstract partial class SocketFile
             return Errno.EINVAL;
         }
 
-        Net.NetworkInterface? device = FindInterface(_generic.InterfaceIndex);
+        Net.NetworkInterface? device = FindInterface(Generic.InterfaceIndex);
         return device == null ? Errno.ENODEV : Return(Encoding.ASCII.GetBytes(device.Name + "\0"), value, out length);
     }
 

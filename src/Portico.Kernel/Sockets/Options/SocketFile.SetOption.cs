@@ -79,7 +79,7 @@ internal abstract partial class SocketFile
             SocketOption.SO_DEBUG when isOn && !process.IsPrivileged => Errno.EACCES,
             SocketOption.SO_REUSEPORT when isOn && isUnix => Errno.EOPNOTSUPP,
             SocketOption.SO_PREFER_BUSY_POLL when isOn && !process.IsPrivileged => Errno.EPERM,
-            SocketOption.SO_LOCK_FILTER when !isOn && _generic.Has(flag) => Errno.EPERM,
+            SocketOption.SO_LOCK_FILTER when !isOn && Generic.Has(flag) => Errno.EPERM,
             SocketOption.SO_PASSCRED or SocketOption.SO_PASSSEC or SocketOption.SO_PASSRIGHTS when !isUnix => Errno.EOPNOTSUPP,
 
             // Whoever set it would wait for notices that nobody sends.
@@ -88,7 +88,7 @@ internal abstract partial class SocketFile
         };
         if (error == Errno.None)
         {
-            _generic.Set(flag, isOn);
+            OwnGeneric.Set(flag, isOn);
         }
 
         return error;
@@ -104,24 +104,24 @@ internal abstract partial class SocketFile
                     return Errno.EPERM;
                 }
 
-                _generic.Priority = number;
+                OwnGeneric.Priority = number;
                 return Errno.None;
             case SocketOption.SO_SNDBUF:
             case SocketOption.SO_SNDBUFFORCE when process.IsPrivileged:
                 bool forces = option == SocketOption.SO_SNDBUFFORCE;
-                _generic.SendBuffer = Doubled(forces ? Math.Max(0, number) : Capped(number, Stack.Udp.Options.wmem_max), SendBufferMin);
-                _generic.BufferLocks |= 1;
+                OwnGeneric.SendBuffer = Doubled(forces ? Math.Max(0, number) : Capped(number, Stack.Udp.Options.wmem_max), SendBufferMin);
+                OwnGeneric.BufferLocks |= 1;
                 return Errno.None;
             case SocketOption.SO_RCVBUF:
             case SocketOption.SO_RCVBUFFORCE when process.IsPrivileged:
                 forces = option == SocketOption.SO_RCVBUFFORCE;
-                _generic.ReceiveBuffer = Doubled(forces ? Math.Max(0, number) : Capped(number, Stack.Udp.Options.rmem_max), ReceiveBufferMin);
-                _generic.BufferLocks |= 2;
+                OwnGeneric.ReceiveBuffer = Doubled(forces ? Math.Max(0, number) : Capped(number, Stack.Udp.Options.rmem_max), ReceiveBufferMin);
+                OwnGeneric.BufferLocks |= 2;
                 return Errno.None;
             case SocketOption.SO_SNDBUFFORCE or SocketOption.SO_RCVBUFFORCE:
                 return Errno.EPERM;
             case SocketOption.SO_RCVLOWAT:
-                _generic.ReceiveLow = Math.Max(1, BoundReceiveLow(number < 0 ? int.MaxValue : number));
+                OwnGeneric.ReceiveLow = Math.Max(1, BoundReceiveLow(number < 0 ? int.MaxValue : number));
                 return Errno.None;
             case SocketOption.SO_BSDCOMPAT or SocketOption.SO_CNX_ADVICE:
                 return Errno.None;
@@ -131,34 +131,34 @@ internal abstract partial class SocketFile
             case SocketOption.SO_DETACH_FILTER:
                 return Errno.ENOENT;
             case SocketOption.SO_DETACH_REUSEPORT_BPF:
-                return _generic.Has(GenericFlags.ReusePort) ? Errno.ENOENT : Errno.EINVAL;
+                return Generic.Has(GenericFlags.ReusePort) ? Errno.ENOENT : Errno.EINVAL;
             case SocketOption.SO_MARK:
                 if (!process.HasNetRaw)
                 {
                     return Errno.EPERM;
                 }
 
-                _generic.Mark = number;
+                OwnGeneric.Mark = number;
                 return Errno.None;
             case SocketOption.SO_PEEK_OFF when !HasPeekOffset:
                 return Errno.EOPNOTSUPP;
             case SocketOption.SO_PEEK_OFF:
-                _generic.PeekOffset = number;
+                OwnGeneric.PeekOffset = number;
                 return Errno.None;
             case SocketOption.SO_PASSPIDFD when Family != AddressFamily.AF_UNIX:
                 return Errno.EOPNOTSUPP;
             case SocketOption.SO_BUSY_POLL:
-                _generic.BusyPoll = number < 0 ? _generic.BusyPoll : number;
+                OwnGeneric.BusyPoll = number < 0 ? Generic.BusyPoll : number;
                 return number < 0 ? Errno.EINVAL : Errno.None;
             case SocketOption.SO_BUSY_POLL_BUDGET:
                 return number > 0 && !process.IsPrivileged ? Errno.EPERM : number is < 0 or > ushort.MaxValue ? Errno.EINVAL : Errno.None;
             case SocketOption.SO_INCOMING_CPU:
-                _generic.IncomingCpu = number;
+                OwnGeneric.IncomingCpu = number;
                 return Errno.None;
             case SocketOption.SO_BINDTOIFINDEX:
                 return BindToInterface(process, number);
             case SocketOption.SO_BUF_LOCK:
-                _generic.BufferLocks = number is >= 0 and <= 3 ? number : _generic.BufferLocks;
+                OwnGeneric.BufferLocks = number is >= 0 and <= 3 ? number : Generic.BufferLocks;
                 return number is >= 0 and <= 3 ? Errno.None : Errno.EINVAL;
             case SocketOption.SO_RESERVE_MEM:
                 // As where no memory cgroup accounts for sockets.
@@ -167,7 +167,7 @@ internal abstract partial class SocketFile
                 return Errno.EOPNOTSUPP;
             case SocketOption.SO_TXREHASH:
                 // -1 is net.core.txrehash, which is 1.
-                _generic.Rehash = number is -1 or 1 ? (byte)1 : number == 0 ? (byte)0 : _generic.Rehash;
+                OwnGeneric.Rehash = number is -1 or 1 ? (byte)1 : number == 0 ? (byte)0 : Generic.Rehash;
                 return number is >= -1 and <= 1 ? Errno.None : Errno.EINVAL;
             default:
                 return Errno.ENOPROTOOPT;
@@ -181,11 +181,11 @@ internal abstract partial class SocketFile
 
     private void SetTimestamp(SocketOption option, bool isOn)
     {
-        _generic.Set(GenericFlags.Timestamp, isOn);
-        _generic.Set(GenericFlags.TimestampNanoseconds, isOn && option is SocketOption.SO_TIMESTAMPNS or SocketOption.SO_TIMESTAMPNS_NEW);
+        OwnGeneric.Set(GenericFlags.Timestamp, isOn);
+        OwnGeneric.Set(GenericFlags.TimestampNanoseconds, isOn && option is SocketOption.SO_TIMESTAMPNS or SocketOption.SO_TIMESTAMPNS_NEW);
         if (isOn)
         {
-            _generic.Set(GenericFlags.TimestampNew, option is SocketOption.SO_TIMESTAMP_NEW or SocketOption.SO_TIMESTAMPNS_NEW);
+            OwnGeneric.Set(GenericFlags.TimestampNew, option is SocketOption.SO_TIMESTAMP_NEW or SocketOption.SO_TIMESTAMPNS_NEW);
         }
     }
 
@@ -199,7 +199,7 @@ internal abstract partial class SocketFile
         const int BIND_PHC = 1 << 15;
         const int OPT_ID_TCP = 1 << 16;
         int flags = MemoryMarshal.Read<int>(value);
-        bool isNewlyNumbered = (flags & OPT_ID) != 0 && (_generic.Timestamping & OPT_ID) == 0;
+        bool isNewlyNumbered = (flags & OPT_ID) != 0 && (Generic.Timestamping & OPT_ID) == 0;
         if ((flags & ~All) != 0 || (flags & (OPT_ID | OPT_ID_TCP)) == OPT_ID_TCP || (isNewlyNumbered && !CanNumberTimestamps)
             || (flags & (OPT_STATS | OPT_TSONLY)) == OPT_STATS)
         {
@@ -209,11 +209,11 @@ internal abstract partial class SocketFile
         if ((flags & BIND_PHC) != 0)
         {
             // No interface has a clock of its own.
-            return _generic.InterfaceIndex == 0 ? Errno.EOPNOTSUPP : Errno.EINVAL;
+            return Generic.InterfaceIndex == 0 ? Errno.EOPNOTSUPP : Errno.EINVAL;
         }
 
-        _generic.Timestamping = flags;
-        _generic.Set(GenericFlags.TimestampNew, option == SocketOption.SO_TIMESTAMPING_NEW);
+        OwnGeneric.Timestamping = flags;
+        OwnGeneric.Set(GenericFlags.TimestampNew, option == SocketOption.SO_TIMESTAMPING_NEW);
         return Errno.None;
     }
 
@@ -233,7 +233,7 @@ internal abstract partial class SocketFile
             : Errno.EINVAL;
         if (error == Errno.None)
         {
-            _generic.TransmitTime = (clock, flags);
+            OwnGeneric.TransmitTime = (clock, flags);
         }
 
         return error;
@@ -241,7 +241,7 @@ internal abstract partial class SocketFile
 
     private Errno SetPacingRate(int number, ReadOnlySpan<byte> value)
     {
-        _generic.PacingRate = value.Length >= sizeof(ulong) ? MemoryMarshal.Read<ulong>(value) : number == -1 ? ulong.MaxValue : (uint)number;
+        OwnGeneric.PacingRate = value.Length >= sizeof(ulong) ? MemoryMarshal.Read<ulong>(value) : number == -1 ? ulong.MaxValue : (uint)number;
         return Errno.None;
     }
 
@@ -255,11 +255,11 @@ internal abstract partial class SocketFile
         }
 
         bool isOn = MemoryMarshal.Read<int>(value) != 0;
-        _generic.Set(GenericFlags.Linger, isOn);
+        OwnGeneric.Set(GenericFlags.Linger, isOn);
         if (isOn)
         {
             int seconds = MemoryMarshal.Read<int>(value[sizeof(int)..]);
-            _generic.LingerSeconds = seconds < 0 ? SecondsMax : seconds;
+            OwnGeneric.LingerSeconds = seconds < 0 ? SecondsMax : seconds;
         }
 
         return Errno.None;
@@ -282,11 +282,11 @@ internal abstract partial class SocketFile
         long jiffies = GenericOptions.ToJiffies(seconds, microseconds);
         if (IsReceiveTimeout(option))
         {
-            _generic.ReceiveTimeout = jiffies;
+            OwnGeneric.ReceiveTimeout = jiffies;
         }
         else
         {
-            _generic.SendTimeout = jiffies;
+            OwnGeneric.SendTimeout = jiffies;
         }
 
         return Errno.None;
@@ -314,7 +314,7 @@ internal abstract partial class SocketFile
 
     private Errno BindToInterface(Process process, int index)
     {
-        if (_generic.InterfaceIndex != 0 && !process.HasNetRaw)
+        if (Generic.InterfaceIndex != 0 && !process.HasNetRaw)
         {
             return Errno.EPERM;
         }
@@ -324,7 +324,7 @@ internal abstract partial class SocketFile
             return Errno.EINVAL;
         }
 
-        _generic.InterfaceIndex = index;
+        OwnGeneric.InterfaceIndex = index;
         return Errno.None;
     }
 }

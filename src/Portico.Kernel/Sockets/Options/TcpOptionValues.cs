@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -45,7 +46,14 @@ internal enum TcpOptionNumber
 internal sealed class TcpOptionValues
 {
     private const int Count = (int)TcpOption.IP_MINTTL + 1;
-    private readonly int[] _values = new int[Count];
+
+    [InlineArray(Count)]
+    private struct Values
+    {
+        private int _first;
+    }
+
+    private Values _values;
     private uint _set;
 
     /// <summary>TCP_DEFER_ACCEPT, in retransmissions of the SYN-ACK.</summary>
@@ -90,21 +98,17 @@ internal sealed class TcpOptionValues
         _set |= 1u << (int)option;
     }
 
-    /// <summary>A copy for an accepted connection.</summary>
-    public TcpOptionValues Copy()
+    /// <summary>Whether there is something that an accepted connection does not get: what belongs to TCP Fast Open.</summary>
+    public bool HasOwn => FastOpenQueue != 0 || FastOpenKey != null || FastOpenConnect || FastOpenNoCookie;
+
+    public TcpOptionValues Copy() => (TcpOptionValues)MemberwiseClone();
+
+    /// <summary>Leaves what an accepted connection gets.</summary>
+    public void DropOwn()
     {
-        TcpOptionValues copy = new()
-        {
-            _set = _set,
-            DeferAccept = DeferAccept,
-            NotSentLow = NotSentLow,
-            SaveSyn = SaveSyn,
-            ThinLinearTimeouts = ThinLinearTimeouts,
-            TellsQueueLength = TellsQueueLength,
-            RtoMaxMillis = RtoMaxMillis,
-        };
-        _values.CopyTo(copy._values, 0);
-        return copy;
+        FastOpenQueue = 0;
+        FastOpenKey = null;
+        FastOpenConnect = FastOpenNoCookie = false;
     }
 
     public void ApplyTo(TcpLayer tcp, TcpHandle handle)

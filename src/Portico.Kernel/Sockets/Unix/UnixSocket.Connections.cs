@@ -136,7 +136,7 @@ internal sealed partial class UnixSocket
             _peerCredentials = own,
             Listener = listener,
         };
-        accepted.Generic.Flags = (accepted.Generic.Flags & ~Inherited) | (listener.Generic.Flags & Inherited);
+        accepted.Inherit(listener);
         _peer = accepted;
         _stage = Stage.Connected;
         _ownCredentials = own;

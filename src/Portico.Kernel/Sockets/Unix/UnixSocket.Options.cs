@@ -26,11 +26,20 @@ internal sealed partial class UnixSocket
         }
     }
 
+    private void Inherit(UnixSocket listener)
+    {
+        GenericFlags flags = (Generic.Flags & ~Inherited) | (listener.Generic.Flags & Inherited);
+        if (flags != Generic.Flags)
+        {
+            OwnGeneric.Flags = flags;
+        }
+    }
+
     private void MovePeekOffset(int by)
     {
         if (Generic.PeekOffset >= 0)
         {
-            Generic.PeekOffset = Math.Max(0, Generic.PeekOffset + by);
+            OwnGeneric.PeekOffset = Math.Max(0, Generic.PeekOffset + by);
         }
     }
 }
