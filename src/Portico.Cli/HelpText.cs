@@ -35,6 +35,11 @@ internal sealed class HelpText : SynchronousCommandLineAction
             ["portico publish 8080:80", "portico publish --run web --remove 8080:80"]
         ),
         ["tour"] = ("portico tour [options] [CHAPTER...]", ["portico tour", "portico tour handshake limits"]),
+        ["script"] =
+        (
+            "portico script [options] PATH...",
+            ["portico script --ip-version ipv4 handshake.pkt", "portico script --twice scripts/"]
+        ),
         ["impair"] = ("portico impair [options] [RUN]", ["portico impair --loss 5%", "portico impair web --clear"]),
     };
 

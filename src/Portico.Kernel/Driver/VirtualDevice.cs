@@ -37,8 +37,11 @@ public sealed class VirtualDevice : ILink
     /// <summary>None: packets come out whole, with their checksums.</summary>
     public LinkFeatures Features => LinkFeatures.None;
 
-    /// <summary>Packets that were dropped because nobody took those before them.</summary>
+    /// <summary>Packets that were dropped because nobody took those before them, or because of <see cref="DropsAll"/>.</summary>
     public long Drops { get; private set; }
+
+    /// <summary>Whether all that is sent is dropped, as where the device's queue has no room at all (tc-pfifo(8) with limit 0).</summary>
+    public bool DropsAll { get; set; }
 
     /// <summary>Whether <see cref="TryTake"/> has something to give.</summary>
     public bool HasPackets
@@ -59,7 +62,7 @@ public sealed class VirtualDevice : ILink
     public void Transmit(Packet packet)
     {
         ArgumentNullException.ThrowIfNull(packet);
-        if (_sent.Count >= _queueLength)
+        if (DropsAll || _sent.Count >= _queueLength)
         {
             Drops++;
             packet.Release();

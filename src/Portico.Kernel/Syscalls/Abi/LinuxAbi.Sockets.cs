@@ -10,10 +10,17 @@ public static unsafe partial class LinuxAbi
     private static bool TrySockets(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
     {
         if (number is SyscallNumber.bind or SyscallNumber.connect or SyscallNumber.setsockopt or SyscallNumber.getsockopt
+            or SyscallNumber.sendto or SyscallNumber.recvfrom
             && !process.CheckSocket(a.Fd, out Errno wrong))
         {
             // The descriptor is looked at before any other argument.
             result = wrong;
+            return true;
+        }
+
+        if (number is SyscallNumber.sendto or SyscallNumber.recvfrom && a.IsBadBuffer)
+        {
+            result = Errno.EFAULT;
             return true;
         }
 
