@@ -45,6 +45,7 @@ internal static class CommandLine
         root.Subcommands.Add(SsCommand.Create());
         root.Subcommands.Add(PublishCommand.Create());
         root.Subcommands.Add(ImpairCommand.Create());
+        root.Subcommands.Add(PlotCommand.Create());
         root.Subcommands.Add(TourCommand.Create());
         root.Subcommands.Add(ScriptCommand.Create());
         return root;

@@ -19,6 +19,9 @@ public sealed class WorldOptions
 
     /// <summary>Where everything that passes over the world's links is recorded as pcapng; null for nowhere.</summary>
     public Stream? Capture { get; init; }
+
+    /// <summary>Whether TCP segments in the capture get a comment with the congestion window of their sender, as <c>portico plot</c> draws it.</summary>
+    public bool CaptureCongestionWindow { get; init; }
 }
 
 /// <summary>
@@ -162,7 +165,19 @@ public sealed class World : IDisposable
     private ILink Decorate(CableEnd end, Impairment? impairment, string name, out ImpairmentChannel? channel)
     {
         ILink link = Impair(end, impairment, out channel);
-        return CaptureWriter == null ? link : new CaptureLink(Engine, link, CaptureWriter, name);
+        if (CaptureWriter == null)
+        {
+            return link;
+        }
+
+        CaptureLink capture = new(Engine, link, CaptureWriter, name);
+        capture.Tap.NotesCongestionWindow = _options.CaptureCongestionWindow;
+        if (link is ImpairmentLink faults)
+        {
+            faults.Dropped = capture.Tap;
+        }
+
+        return capture;
     }
 
     private ILink Impair(CableEnd end, Impairment? impairment, out ImpairmentChannel? channel)

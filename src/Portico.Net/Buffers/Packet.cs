@@ -88,6 +88,9 @@ public sealed unsafe class Packet
     /// <summary>What a capture says about the packet.</summary>
     public PacketNotes Notes { get; set; }
 
+    /// <summary>What TCP's congestion control said when it sent the packet; for captures.</summary>
+    internal CongestionNote Congestion;
+
     /// <summary>All bytes: linear part and fragments.</summary>
     public int Length => _linearLength + _fragmentBytes;
 
@@ -140,6 +143,7 @@ public sealed unsafe class Packet
         GsoSize = 0;
         IsLinkBroadcast = false;
         Notes = PacketNotes.None;
+        Congestion = default;
         Next = null;
         Target = null;
     }

@@ -62,6 +62,7 @@ public sealed unsafe class PacketPool : IDisposable
         copy.Timestamp = packet.Timestamp;
         copy.IsLinkBroadcast = packet.IsLinkBroadcast;
         copy.Notes = packet.Notes;
+        copy.Congestion = packet.Congestion;
         return copy;
     }
 

@@ -79,6 +79,7 @@ internal ref struct Segmentation
         segment.TransportOffset = segment.NetworkOffset + _networkBytes;
         segment.Timestamp = _packet.Timestamp;
         segment.Notes = _packet.Notes;
+        segment.Congestion = _packet.Congestion;
         segment.Checksum = ChecksumState.Partial;
         WriteNetworkHeader(own[_linkBytes..], length);
         Span<byte> transport = own[(_linkBytes + _networkBytes)..];

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text.Unicode;
+
 namespace Portico.Net;
 
 /// <summary>A point at which packets are recorded: one interface of a capture file.</summary>
@@ -26,6 +29,11 @@ public sealed class CaptureTap
     /// <summary>Whether packets are recorded at the moment.</summary>
     public bool IsEnabled { get; set; } = true;
 
+    /// <summary>
+    /// Whether each TCP segment with data that is sent gets a comment with the congestion window: "cwnd 14, ssthresh 7, MSS 1448".
+    /// </summary>
+    public bool NotesCongestionWindow { get; set; }
+
     /// <summary>Packets that could not be recorded for want of memory to complete their checksum in.</summary>
     public long MemoryDrops { get; private set; }
 
@@ -49,9 +57,11 @@ public sealed class CaptureTap
 
         PcapngDirection direction = isInbound ? PcapngDirection.Inbound : PcapngDirection.Outbound;
         notes |= packet.Notes;
+        Span<byte> room = stackalloc byte[64];
+        ReadOnlySpan<byte> comment = isInbound ? default : CongestionComment(packet, room);
         if (packet.Checksum != ChecksumState.Partial)
         {
-            Writer.Write(_interfaceId, _engine.Now, packet, direction, notes);
+            Writer.Write(_interfaceId, _engine.Now, packet, direction, notes, comment);
             return;
         }
 
@@ -64,8 +74,23 @@ public sealed class CaptureTap
 
         copy.GsoSize = 0;
         ChecksumOffload.Complete(copy);
-        Writer.Write(_interfaceId, _engine.Now, copy, direction, notes);
+        Writer.Write(_interfaceId, _engine.Now, copy, direction, notes, comment);
         copy.Release();
+    }
+
+    private ReadOnlySpan<byte> CongestionComment(Packet packet, Span<byte> room)
+    {
+        CongestionNote note = packet.Congestion;
+        if (!NotesCongestionWindow || note.Mss == 0)
+        {
+            return default;
+        }
+
+        // Before the first loss ssthresh is a number that says nothing.
+        bool isWritten = note.Ssthresh < int.MaxValue
+            ? Utf8.TryWrite(room, CultureInfo.InvariantCulture, $"cwnd {note.Cwnd}, ssthresh {note.Ssthresh}, MSS {note.Mss}", out int length)
+            : Utf8.TryWrite(room, CultureInfo.InvariantCulture, $"cwnd {note.Cwnd}, ssthresh -, MSS {note.Mss}", out length);
+        return isWritten ? room[..length] : default;
     }
 
     /// <summary>

@@ -1,5 +1,8 @@
 namespace Portico.Net;
 
+/// <summary>cwnd and ssthresh in segments, and the size of one (SMSS) in bytes; 0 where a packet is not TCP's.</summary>
+internal readonly record struct CongestionNote(uint Cwnd, uint Ssthresh, uint Mss);
+
 /// <summary>
 /// What is worth saying about a packet in a capture, where it becomes a comment: why it was sent, and what an
 /// impairment did to it. Costs nothing where nobody captures.

@@ -128,6 +128,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         packet.Notes = notes;
+        packet.Congestion = new CongestionNote(c->Cwnd, c->SsThresh, c->Mss);
 
         // SACK blocks are left out of a segment that has no room for them: an ACK with them goes out anyway.
         bool sackFits = payload + (uint)SackOptionBytes(c) <= c->Mss || payload > c->Mss;
