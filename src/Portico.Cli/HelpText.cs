@@ -34,6 +34,7 @@ internal sealed class HelpText : SynchronousCommandLineAction
             "portico publish [--run RUN] [--remove] SPEC...\n       portico publish [--run RUN] --list",
             ["portico publish 8080:80", "portico publish --run web --remove 8080:80"]
         ),
+        ["plot"] = ("portico plot [options] FILE", ["portico plot out.pcapng", "portico plot -c 2 -o - out.pcapng"]),
         ["tour"] = ("portico tour [options] [CHAPTER...]", ["portico tour", "portico tour handshake limits"]),
         ["script"] =
         (

@@ -9,7 +9,7 @@ internal static class PlotCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("file") { Description = "The capture: pcapng or pcap, of portico run --pcap, tcpdump or any other tool." };
+        Argument<string?> file = new("file") { Arity = ArgumentArity.ZeroOrOne, Description = "The capture: pcapng or pcap, of portico run --pcap, tcpdump or any other tool." };
         Option<string?> output = new("--output", "-o") { Description = "Where the picture goes; - for standard output. The capture's name with .svg where nothing is said.", HelpName = "FILE" };
         Option<int> number = new("--connection", "-c") { Description = "Which connection, by its number in --list; the one with the most bytes where nothing is said.", HelpName = "N" };
         Option<bool> reverse = new("--reverse", "-r") { Description = "The other direction: that with fewer bytes." };
@@ -22,7 +22,12 @@ internal static class PlotCommand
         plot.Options.Add(list);
         plot.SetAction(result =>
         {
-            string name = result.GetValue(file)!;
+            if (result.GetValue(file) is not string name)
+            {
+                Terminal.Error("plot: no capture named: see portico plot --help");
+                return CommandLine.OwnFailure;
+            }
+
             try
             {
                 CaptureFile capture = CaptureFile.Read(File.ReadAllBytes(name));
