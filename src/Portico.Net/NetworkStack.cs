@@ -30,6 +30,7 @@ public sealed class NetworkStack
         Ip = new IpLayer(this);
         Icmp = new IcmpLayer(this);
         Raw = new RawLayer(this);
+        PacketSockets = new PacketSocketLayer(this);
         Udp = new UdpLayer(this);
         Tcp = new TcpLayer(this);
         Loopback = AddInterface("lo", Options.LoopbackLink ?? new LoopbackLink(engine));
@@ -54,6 +55,9 @@ public sealed class NetworkStack
 
     /// <summary>Sockets below the transports: raw ones, and those for echo requests.</summary>
     public RawLayer Raw { get; }
+
+    /// <summary>Sockets that see what passes on links, and send frames.</summary>
+    public PacketSocketLayer PacketSockets { get; }
 
     /// <summary>Datagrams.</summary>
     public UdpLayer Udp { get; }
@@ -88,6 +92,7 @@ public sealed class NetworkStack
         NetworkInterface added = new(this, name, Ip.NextInterfaceIndex, link);
         _interfaces.Add(added);
         Ip.AddInterface(added);
+        PacketSockets.UpdateTaps();
         return added;
     }
 
@@ -98,6 +103,7 @@ public sealed class NetworkStack
         if (_interfaces.Remove(removed))
         {
             removed.Dismantle();
+            PacketSockets.OnRemoved(removed);
             Ip.RemoveInterface(removed);
         }
     }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -7,8 +6,6 @@ namespace Portico.Kernel;
 internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack, AddressFamily family, SocketType type, int protocol)
     : InetSocketFile(driver, stack, family, type, protocol)
 {
-    private const int DatagramBytesMax = 65_535 + 40;
-
     protected bool IsConnected { get; set; }
 
     protected override bool IsEstablished => IsConnected;
@@ -69,15 +66,9 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
         }
 
         UdpReceiveFlags flags = (message.Flags & MessageFlags.MSG_PEEK) != 0 ? UdpReceiveFlags.Peek : UdpReceiveFlags.None;
-        Span<byte> piece = destination.Next();
-        byte[]? gathered = null;
-        if (piece.Length < destination.Remaining)
-        {
-            gathered = ArrayPool<byte>.Shared.Rent(DatagramBytesMax);
-            piece = gathered.AsSpan(0, (int)Math.Min(DatagramBytesMax, destination.Remaining));
-        }
-
-        Errno error = Take(piece, flags, out UdpReceiveInfo info, out int received);
+        Span<byte> room = DatagramRoom.Begin(ref destination, out byte[]? gathered);
+        Errno error = Take(room, flags, out UdpReceiveInfo info, out int received);
+        DatagramRoom.Finish(ref destination, gathered, received);
         bool isEnd = error == Errno.None && info.InterfaceIndex == 0;
         if (isEnd && (message.Flags & MessageFlags.MSG_DONTWAIT) != 0)
         {
@@ -87,15 +78,6 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
 
         if (error == Errno.None)
         {
-            if (gathered != null)
-            {
-                destination.Write(piece[..received]);
-            }
-            else
-            {
-                destination.Skip(received);
-            }
-
             bool isTruncated = received < info.TotalLength;
             message.ReturnedFlags |= isTruncated ? MessageFlags.MSG_TRUNC : MessageFlags.None;
             count = isTruncated && TellsWholeLength && (message.Flags & MessageFlags.MSG_TRUNC) != 0 ? info.TotalLength : received;
@@ -104,11 +86,6 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
             {
                 PutControl(ref message.ReceivedControl, info);
             }
-        }
-
-        if (gathered != null)
-        {
-            ArrayPool<byte>.Shared.Return(gathered);
         }
 
         return error;

@@ -48,25 +48,6 @@ internal abstract partial class InetSocketFile
         return Errno.None;
     }
 
-    /// <summary>The control messages that a stream looks at: those of the level SOL_SOCKET. Errors: EINVAL, EPERM.</summary>
-    protected Errno ReadStreamControl(Process process, ReadOnlySpan<byte> control)
-    {
-        ControlReader reader = new(control);
-        Errno error;
-        while (reader.TryRead(out int level, out int type, out ReadOnlySpan<byte> data, out error))
-        {
-            error = level == (int)SocketLevel.SOL_SOCKET
-                ? IpControl.ReadGeneric(process, type, data, Generic.TransmitTime.Flags != 0)
-                : Errno.None;
-            if (error != Errno.None)
-            {
-                break;
-            }
-        }
-
-        return error;
-    }
-
     private Errno ReadIpControl(Process process, ReadOnlySpan<byte> control, bool isIpv4, ref IpSendControl send)
     {
         ControlReader reader = new(control);
@@ -126,7 +107,7 @@ internal abstract partial class InetSocketFile
     /// <summary>What the program wants to know of a packet, in the order in which Linux tells it.</summary>
     protected void PutControl(ref ControlWriter control, in UdpReceiveInfo info)
     {
-        PutGeneric(ref control, info.Timestamp, info.Drops);
+        PutGenericControl(ref control, info.Timestamp, info.Drops);
         bool isIpv4 = info.Destination.Address.IsIpv4;
         if (Inet.Has(InetFlags.Ipv6PacketInfo))
         {
@@ -140,48 +121,6 @@ internal abstract partial class InetSocketFile
         else
         {
             PutIpv6(ref control, info);
-        }
-    }
-
-    /// <summary>The timestamp of SO_TIMESTAMP, SO_TIMESTAMPNS or SO_TIMESTAMPING, and the count of SO_RXQ_OVFL.</summary>
-    private void PutGeneric(ref ControlWriter control, MonoTime arrived, uint drops)
-    {
-        const int SOF_TIMESTAMPING_SOFTWARE = 1 << 4;
-        bool isAsked = Generic.Has(GenericFlags.Timestamp);
-        bool isOfTimestamping = (Generic.Timestamping & SOF_TIMESTAMPING_SOFTWARE) != 0;
-        if (isAsked || isOfTimestamping)
-        {
-            Duration sinceUnixEpoch = Driver.UnixTime() - (Stack.Engine.Now - arrived);
-            (long seconds, long nanoseconds) = Math.DivRem(sinceUnixEpoch.Nanoseconds, 1_000_000_000);
-            bool isNew = Generic.Has(GenericFlags.TimestampNew);
-            if (isAsked)
-            {
-                bool inNanoseconds = Generic.Has(GenericFlags.TimestampNanoseconds);
-                SocketOption type = inNanoseconds
-                    ? isNew ? SocketOption.SO_TIMESTAMPNS_NEW : SocketOption.SO_TIMESTAMPNS
-                    : isNew ? SocketOption.SO_TIMESTAMP_NEW : SocketOption.SO_TIMESTAMP;
-                ReadOnlySpan<long> time = [seconds, inNanoseconds ? nanoseconds : nanoseconds / 1000];
-                control.Put((int)SocketLevel.SOL_SOCKET, (int)type, MemoryMarshal.AsBytes(time));
-            }
-
-            if (isOfTimestamping)
-            {
-                // By software, and the two of hardware, which there is none of.
-                ReadOnlySpan<long> times = [seconds, nanoseconds, 0, 0, 0, 0];
-                SocketOption type = isNew ? SocketOption.SO_TIMESTAMPING_NEW : SocketOption.SO_TIMESTAMPING;
-                control.Put((int)SocketLevel.SOL_SOCKET, (int)type, MemoryMarshal.AsBytes(times));
-            }
-        }
-
-        if (Generic.Has(GenericFlags.ReceiveDrops) && drops != 0)
-        {
-            control.PutInt((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_RXQ_OVFL, (int)drops);
-        }
-
-        if (Generic.Has(GenericFlags.ReceiveMark))
-        {
-            // Marks stay on this side of a link.
-            control.PutInt((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_MARK, 0);
         }
     }
 

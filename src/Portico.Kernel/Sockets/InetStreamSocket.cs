@@ -303,7 +303,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
         if (!message.Control.IsEmpty)
         {
-            Errno wrong = ReadStreamControl(message.Sender!, message.Control);
+            Errno wrong = ReadGenericControl(message.Sender!, message.Control);
             if (wrong != Errno.None)
             {
                 return wrong;

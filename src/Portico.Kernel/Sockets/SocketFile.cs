@@ -124,6 +124,9 @@ internal abstract partial class SocketFile(
 
     public abstract Errno GetName(bool ofPeer, Span<byte> address, out int length);
 
+    /// <summary>Whether there is a shutdown(2) at all (EOPNOTSUPP).</summary>
+    public virtual bool HasShutdown => true;
+
     public abstract Errno Shutdown(ShutdownHow how);
 
     public abstract Errno Send(ref IoCursor source, ref SocketMessage message, out long count);

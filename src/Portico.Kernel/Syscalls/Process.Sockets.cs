@@ -182,6 +182,13 @@ public sealed partial class Process
             return MakeUnixSocket(kind, protocol, out made);
         }
 
+        if (family == AddressFamily.AF_PACKET)
+        {
+            return !HasNetRaw ? Errno.EPERM
+                : kind is SocketType.SOCK_RAW or SocketType.SOCK_DGRAM ? PacketSocketFile.Make(Driver, Network, kind, protocol, out made)
+                : Errno.ESOCKTNOSUPPORT;
+        }
+
         if (family is not (AddressFamily.AF_INET or AddressFamily.AF_INET6))
         {
             return Errno.EAFNOSUPPORT;
@@ -286,7 +293,7 @@ public sealed partial class Process
         return result.Error == Errno.EAGAIN && call.HasBegun ? Errno.EINPROGRESS : result;
     }
 
-    /// <summary>shutdown(2). Errors: EBADF, ENOTSOCK, EINVAL, ENOTCONN.</summary>
+    /// <summary>shutdown(2). Errors: EBADF, ENOTSOCK, EOPNOTSUPP, EINVAL, ENOTCONN.</summary>
     public SyscallResult Shutdown(int fd, ShutdownHow how)
     {
         using (Driver.Enter())
@@ -296,7 +303,9 @@ public sealed partial class Process
                 return error;
             }
 
-            return how is < ShutdownHow.SHUT_RD or > ShutdownHow.SHUT_RDWR ? Errno.EINVAL : socket.Shutdown(how);
+            return !socket.HasShutdown ? Errno.EOPNOTSUPP
+                : how is < ShutdownHow.SHUT_RD or > ShutdownHow.SHUT_RDWR ? Errno.EINVAL
+                : socket.Shutdown(how);
         }
     }
 

@@ -309,6 +309,27 @@ public sealed unsafe class Packet
         }
     }
 
+    /// <summary>Copies the bytes from <paramref name="offset"/> on, as many as fit and there are; how many that was.</summary>
+    internal int CopyTo(int offset, Span<byte> destination)
+    {
+        int copied = CopyPiece(Linear, ref offset, destination);
+        for (int i = 0; i < _fragmentCount && copied < destination.Length; i++)
+        {
+            copied += CopyPiece(_fragments[i].Span, ref offset, destination[copied..]);
+        }
+
+        return copied;
+    }
+
+    private static int CopyPiece(ReadOnlySpan<byte> piece, ref int offset, Span<byte> destination)
+    {
+        int skipped = Math.Min(offset, piece.Length);
+        offset -= skipped;
+        int count = Math.Min(piece.Length - skipped, destination.Length);
+        piece.Slice(skipped, count).CopyTo(destination);
+        return count;
+    }
+
     /// <summary>Gives the packet and what it holds back to its pool.</summary>
     public void Release()
     {

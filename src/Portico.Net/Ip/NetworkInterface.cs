@@ -8,6 +8,7 @@ public sealed partial class NetworkInterface : ILinkClient
     private int _mtu;
     private bool _isUp = true;
     private bool _acceptsAnyAddress;
+    private readonly ILinkClient _ownFrames;
 
     // The last destination and source that the full checks let through on this interface, valid for one route generation.
     private IpAddress _goodDestination;
@@ -27,12 +28,18 @@ public sealed partial class NetworkInterface : ILinkClient
         Multicast = new MulticastMembership(this);
         InitializeEthernet();
         OwnPackets = new OwnPacketInput(this);
+        _ownFrames = new OwnFrameInput(this);
         link.Attach(this);
     }
 
     private sealed class OwnPacketInput(NetworkInterface owner) : ILinkClient
     {
         public void HandleFrame(Packet packet) => owner.Stack.Ip.HandleOwnPacket(packet, owner);
+    }
+
+    private sealed class OwnFrameInput(NetworkInterface owner) : ILinkClient
+    {
+        public void HandleFrame(Packet packet) => owner.HandleOwnFrame(packet);
     }
 
     /// <summary>The stack it belongs to.</summary>
@@ -49,6 +56,18 @@ public sealed partial class NetworkInterface : ILinkClient
 
     /// <summary>Whether this is lo.</summary>
     public bool IsLoopback { get; }
+
+    /// <summary>Whether a packet socket listens to its link.</summary>
+    internal bool IsTapped { get; set; }
+
+    /// <summary>The type of its link (ARPHRD_*): <see cref="Portico.Net.HardwareType"/>.</summary>
+    public ushort HardwareType => IsLoopback ? Net.HardwareType.Loopback : Link.Kind == LinkKind.Ethernet ? Net.HardwareType.Ethernet : Net.HardwareType.None;
+
+    /// <summary>Bytes of its link-layer address: 6, or 0 where the link has none. lo has one, which is 0.</summary>
+    public byte AddressLength => HardwareType == Net.HardwareType.None ? (byte)0 : (byte)6;
+
+    /// <summary>Bytes of the header that frames of its link have for packet sockets.</summary>
+    internal int HeaderBytes => HardwareType == Net.HardwareType.None ? 0 : EthernetHeader.Length;
 
     /// <summary>Where copies of what this host sends to groups come back in.</summary>
     internal ILinkClient OwnPackets { get; }
@@ -94,6 +113,7 @@ public sealed partial class NetworkInterface : ILinkClient
             if (!value)
             {
                 Neighbours?.Clear();
+                Stack.PacketSockets.OnDown(this);
             }
 
             Stack.Ip.BumpRouteGeneration();
@@ -214,6 +234,11 @@ public sealed partial class NetworkInterface : ILinkClient
             return;
         }
 
+        if (IsTapped)
+        {
+            Stack.PacketSockets.OnReceived(packet, this);
+        }
+
         if (Link.Kind == LinkKind.Ip)
         {
             HandleIpPacket(packet);
@@ -241,6 +266,11 @@ public sealed partial class NetworkInterface : ILinkClient
     {
         SentPackets++;
         SentBytes += packet.Length;
+        if (IsTapped)
+        {
+            Stack.PacketSockets.OnSent(packet, this);
+        }
+
         Link.Transmit(packet);
     }
 

@@ -154,18 +154,5 @@ internal static unsafe class UdpMemory
     }
 
     /// <summary>Copies as many bytes as fit and says how many.</summary>
-    public static int CopyPrefix(Packet packet, Span<byte> destination)
-    {
-        int copied = Math.Min(packet.LinearLength, destination.Length);
-        packet.Linear[..copied].CopyTo(destination);
-        for (int i = 0; i < packet.FragmentCount && copied < destination.Length; i++)
-        {
-            ReadOnlySpan<byte> fragment = packet.FragmentSpan(i);
-            int take = Math.Min(fragment.Length, destination.Length - copied);
-            fragment[..take].CopyTo(destination[copied..]);
-            copied += take;
-        }
-
-        return copied;
-    }
+    public static int CopyPrefix(Packet packet, Span<byte> destination) => packet.CopyTo(0, destination);
 }

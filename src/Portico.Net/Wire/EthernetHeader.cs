@@ -12,6 +12,9 @@ public static class EtherType
     public const ushort Arp = 0x0806;
     public const ushort Ipv6 = 0x86DD;
 #pragma warning restore CS1591
+
+    /// <summary>The least EtherType; what is less is a length (IEEE 802.3).</summary>
+    public const ushort Min = 0x0600;
 }
 
 /// <summary>An Ethernet II header in a frame (RFC 894).</summary>

@@ -30,6 +30,7 @@ internal static class OptionTable
     private const int IPPROTO_UDP = 17;
     private const int IPPROTO_IPV6 = 41;
     private const int IPPROTO_RAW = 255;
+    private const int SOL_PACKET = Systems.Kit.SOL_PACKET;
 
     private static readonly byte[] s_group = [224, 0, 0, 251];
     private static readonly byte[] s_lo = [127, 0, 0, 1];
@@ -263,11 +264,39 @@ internal static class OptionTable
         new(IPPROTO_IPV6, "IPV6_FREEBIND", 78),
         new(IPPROTO_IPV6, "option 150 of IPPROTO_IPV6", 150),
 
+        new(SOL_PACKET, "option 0 of SOL_PACKET", 0),
+        new(SOL_PACKET, "PACKET_ADD_MEMBERSHIP", 1) { Structures = Memberships() },
+        new(SOL_PACKET, "PACKET_DROP_MEMBERSHIP", 2) { Structures = Memberships() },
+        new(SOL_PACKET, "PACKET_STATISTICS", 6),
+        new(SOL_PACKET, "PACKET_AUXDATA", 8),
+        new(SOL_PACKET, "PACKET_ORIGDEV", 9),
+        new(SOL_PACKET, "PACKET_QDISC_BYPASS", 20),
+        new(SOL_PACKET, "PACKET_IGNORE_OUTGOING", 23),
+        new(SOL_PACKET, "option 150 of SOL_PACKET", 150),
+
         new(IPPROTO_RAW, "an option of IPPROTO_RAW", 1),
         new(58, "an option of IPPROTO_ICMPV6", 1),
         new(300, "an option of an unknown level", 1),
         new(-1, "an option of a negative level", 1),
     }.ToDictionary(option => option.Name);
+
+    /// <summary>struct packet_mreq: all types, on lo and where there is no interface, with addresses of some lengths.</summary>
+    private static byte[][] Memberships()
+    {
+        List<byte[]> all = [];
+        foreach (byte type in (byte[])[0, 1, 2, 3, 9])
+        {
+            foreach (byte length in (byte[])[0, 4, 6, 7, 8, 9, 200])
+            {
+                all.Add([1, 0, 0, 0, type, 0, length, 0, 1, 0, 0x5E, 0, 0, 1, 0, 0]);
+            }
+
+            all.Add([9, 0, 0, 0, type, 0, 6, 0, 1, 0, 0x5E, 0, 0, 1, 0, 0]);
+            all.Add([1, 0, 0, 0, type, 0, 20, 0, 1, 0, 0x5E, 0, 0, 1, 0, 0, .. new byte[16]]);
+        }
+
+        return [.. all];
+    }
 
     /// <summary>struct timeval, or struct __kernel_old_timeval, which are the same on 64 bits.</summary>
     private static byte[][] Times() =>

@@ -39,6 +39,13 @@ public sealed class OptionTests
         ["a raw socket of IPv6"] = kit => kit.RawSocket(AF_INET6, 253),
         ["a raw socket of ICMP"] = kit => kit.RawSocket(AF_INET, 1),
         ["a raw socket of ICMPv6"] = kit => kit.RawSocket(AF_INET6, 58),
+        ["a packet socket"] = kit => kit.PacketSocket(SOCK_RAW, 0x1234),
+        ["a bound packet socket"] = kit =>
+        {
+            long fd = kit.PacketSocket(SOCK_DGRAM, 0);
+            kit.Bind(fd, Kit.Link(0));
+            return fd;
+        },
         ["a unix stream"] = kit => kit.Pair(SOCK_STREAM).First,
         ["a new unix stream"] = kit => kit.Socket(AF_UNIX, SOCK_STREAM),
         ["a unix datagram socket"] = kit => kit.Pair(SOCK_DGRAM).First,

@@ -135,6 +135,21 @@ internal static class SocketKinds
             return Arrived(kit, fd);
         },
         ["a raw socket with headers of its own"] = kit => kit.RawSocket(AF_INET, 255),
+        ["a packet socket"] = kit => kit.PacketSocket(SOCK_RAW, 0x1234),
+        ["a packet socket of no protocol"] = kit => kit.PacketSocket(SOCK_DGRAM, 0),
+        ["a packet socket with a frame"] = kit =>
+        {
+            long fd = kit.PacketSocket(SOCK_RAW, 0x1234);
+            kit.Send(kit.PacketSocket(SOCK_RAW, 0), [.. new byte[12], 0x12, 0x34, 1, 2, 3, 4], 0, Kit.Link(0x1234));
+            return Arrived(kit, fd);
+        },
+        ["a bound packet socket with a frame without a header"] = kit =>
+        {
+            long fd = kit.PacketSocket(SOCK_DGRAM, 0x1234);
+            kit.Bind(fd, Kit.Link(0x1234));
+            kit.Send(fd, "a frame"u8, 0, Kit.Link(0x1234));
+            return Arrived(kit, fd);
+        },
         ["a UDP socket whose peer is not there"] = kit =>
         {
             long gone = Bound(kit, AF_INET, SOCK_DGRAM);

@@ -27,6 +27,14 @@ internal sealed unsafe partial class Kit
         return fd;
     }
 
+    /// <summary>A packet socket, whose protocol is an EtherType in the machine's order.</summary>
+    public long PacketSocket(SocketType type, ushort protocol)
+    {
+        long fd = -1;
+        system.WithNetRaw(() => fd = Socket(AddressFamily.AF_PACKET, type, BinaryPrimitives.ReverseEndianness(protocol)));
+        return fd;
+    }
+
     /// <summary>A struct sockaddr of the loopback of a family.</summary>
     public static byte[] Loopback(AddressFamily family, ushort port) =>
         SocketAddress.Of(new Endpoint(IpAddress.Parse(family == AddressFamily.AF_INET ? "127.0.0.1" : "::1"), port));

@@ -77,7 +77,7 @@ internal abstract partial class SocketFile
         Errno error = option switch
         {
             SocketOption.SO_DEBUG when isOn && !process.IsPrivileged => Errno.EACCES,
-            SocketOption.SO_REUSEPORT when isOn && isUnix => Errno.EOPNOTSUPP,
+            SocketOption.SO_REUSEPORT when isOn && this is not InetSocketFile => Errno.EOPNOTSUPP,
             SocketOption.SO_PREFER_BUSY_POLL when isOn && !process.IsPrivileged => Errno.EPERM,
             SocketOption.SO_LOCK_FILTER when !isOn && Generic.Has(flag) => Errno.EPERM,
             SocketOption.SO_PASSCRED or SocketOption.SO_PASSSEC or SocketOption.SO_PASSRIGHTS when !isUnix => Errno.EOPNOTSUPP,

@@ -46,8 +46,7 @@ public sealed partial class NetworkInterface
     {
         if (!packet.EnsureLinear(EthernetHeader.Length) || !EthernetHeader.TryParse(packet.Linear, out EthernetHeader header))
         {
-            Neighbours!.Counters[NeighbourCounter.FrameTooShort]++;
-            packet.Release();
+            DropFrame(packet, NeighbourCounter.FrameTooShort);
             return;
         }
 
@@ -57,8 +56,7 @@ public sealed partial class NetworkInterface
         {
             if (!destination.IsGroup)
             {
-                Neighbours!.Counters[NeighbourCounter.FrameOtherHost]++;
-                packet.Release();
+                DropFrame(packet, NeighbourCounter.FrameOtherHost);
                 return;
             }
 
@@ -74,14 +72,53 @@ public sealed partial class NetworkInterface
             case EtherType.Ipv6:
                 Stack.Ip.HandleIpv6(packet, this);
                 break;
-            case EtherType.Arp:
-                Neighbours!.HandleArp(packet);
+            case EtherType.Arp when Neighbours != null:
+                Neighbours.HandleArp(packet);
                 break;
             default:
-                Neighbours!.Counters[NeighbourCounter.FrameUnknownType]++;
-                packet.Release();
+                DropFrame(packet, NeighbourCounter.FrameUnknownType);
                 break;
         }
+    }
+
+    private void DropFrame(Packet packet, NeighbourCounter reason)
+    {
+        if (Neighbours != null)
+        {
+            Neighbours.Counters[reason]++;
+        }
+
+        packet.Release();
+    }
+
+    /// <summary>
+    /// A frame that a packet socket has sent on lo, which carries IP packets only: it comes back in with its header. Takes ownership.
+    /// </summary>
+    internal void TransmitFrameToSelf(Packet packet)
+    {
+        SentPackets++;
+        SentBytes += packet.Length;
+        Stack.Engine.Post(_ownFrames, packet);
+    }
+
+    private void HandleOwnFrame(Packet packet)
+    {
+        ReceivedPackets++;
+        ReceivedBytes += packet.Length;
+        if (IsTapped)
+        {
+            Stack.PacketSockets.OnOwnFrame(packet, this);
+        }
+
+        ReadOnlySpan<byte> ip = packet.Linear[EthernetHeader.Length..];
+        if (!IsUp || (Ipv4Header.TryParse(ip, out Ipv4Header header) && (header.Destination.IsLoopback || Stack.Ip.IsOwnUnicast(header.Source))))
+        {
+            // What comes from a link may have neither (martians, in Linux), and nobody knows that this has come from here.
+            IpLayer.Discard(packet, Stack.Ip.Ipv4Counters, IpCounter.InAddrErrors, IpCounter.DropMartianDestination);
+            return;
+        }
+
+        HandleEthernetFrame(packet);
     }
 
     private void TransmitEthernet(Packet packet, in IpAddress nextHop)
