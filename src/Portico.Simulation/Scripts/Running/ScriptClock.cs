@@ -38,6 +38,16 @@ internal sealed class ScriptClock(VirtualTime time, VirtualDevice device, Script
         }
     }
 
+    /// <summary>Lets time pass until a call that is blocked has returned, but no longer than until so many microseconds.</summary>
+    public void RunUntilIdle(long usecs, CallThread thread)
+    {
+        Settle(thread);
+        while (!thread.IsIdle && !time.RunUntil(ToLive(usecs)))
+        {
+            Settle(thread);
+        }
+    }
+
     /// <summary>Waits for a packet, no longer than until so many microseconds; false where none came.</summary>
     public bool WaitForPacket(long limit, CallThread thread)
     {

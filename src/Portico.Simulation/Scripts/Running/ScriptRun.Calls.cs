@@ -22,6 +22,7 @@ internal sealed partial class ScriptRun
         // The end's time is relative to now where the start's is: both were, before the start had come.
         long start = _eventStart;
         long end = call.EndTime + (call.Time.IsRelative ? start - call.Time.Start : 0);
+        _blockedUntil = end;
         _thread.Start(() => MakeBlocking(frame, start, end));
         Clock.Settle(_thread);
     }

@@ -34,6 +34,9 @@ internal sealed partial class ScriptRun : IDisposable
     private long _eventEnd;
     private long? _lastTime;
 
+    /// <summary>When the last call that blocks is to return.</summary>
+    private long _blockedUntil;
+
     public ScriptRun(ScriptSyntax script, ScriptOptions options)
     {
         _script = script;
@@ -83,7 +86,8 @@ internal sealed partial class ScriptRun : IDisposable
             ThrowFailureOfThread();
         }
 
-        Clock.Settle(_thread);
+        // Timers may be a little late, as all times may be.
+        Clock.RunUntilIdle(Math.Max(Clock.Now, _blockedUntil + Configuration.ToleranceUsecs), _thread);
         ThrowFailureOfThread();
         if (!_thread.IsIdle)
         {
