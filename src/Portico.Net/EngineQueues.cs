@@ -145,7 +145,9 @@ internal sealed class EventHeap
 internal sealed class ReadyList
 {
     private ISocketOwner?[] _owners = new ISocketOwner?[16];
-    private SocketEvents[] _events = new SocketEvents[16];
+
+    /// <summary>Of each slot; <see cref="SocketEvents"/> in 16 bits, which is what they have.</summary>
+    private ushort[] _events = new ushort[16];
     private int[] _freeSlots = new int[16];
     private int _freeCount;
     private int _slotCount = 1;
@@ -165,7 +167,7 @@ internal sealed class ReadyList
         }
 
         _owners[slot] = owner;
-        _events[slot] = SocketEvents.None;
+        _events[slot] = 0;
         return slot;
     }
 
@@ -190,7 +192,7 @@ internal sealed class ReadyList
             return;
         }
 
-        if (_events[slot] == SocketEvents.None)
+        if (_events[slot] == 0)
         {
             if (_readyCount == _ready.Length)
             {
@@ -200,7 +202,7 @@ internal sealed class ReadyList
             _ready[_readyCount++] = slot;
         }
 
-        _events[slot] |= events;
+        _events[slot] |= (ushort)events;
     }
 
     public void Dispatch()
@@ -209,8 +211,8 @@ internal sealed class ReadyList
         for (int i = 0; i < _readyCount; i++)
         {
             int slot = _ready[i];
-            SocketEvents events = _events[slot];
-            _events[slot] = SocketEvents.None;
+            SocketEvents events = (SocketEvents)_events[slot];
+            _events[slot] = 0;
             if (events != SocketEvents.None)
             {
                 _owners[slot]?.OnReady(events);

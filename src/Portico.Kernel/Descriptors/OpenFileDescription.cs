@@ -56,9 +56,6 @@ public class OpenFileDescription
     /// <summary>Descriptors, calls under way and messages that hold it.</summary>
     public int ReferenceCount => _references;
 
-    /// <summary>How many of the references messages of unix sockets have (SCM_RIGHTS).</summary>
-    internal int InFlight { get; set; }
-
     /// <summary>The first of the epoll interests in it, which end with it (epoll(7), question 6).</summary>
     internal EpollItem? EpollItems { get; set; }
 
@@ -91,7 +88,7 @@ public class OpenFileDescription
             File.OnReleased(this);
             _kernel.OnReleased(File);
         }
-        else if (_references == InFlight && File is UnixSocket socket)
+        else if (File is UnixSocket { HoldCount: var holds } socket && _references == holds)
         {
             _kernel.Unix.OnOnlyInFlight(socket);
         }

@@ -16,6 +16,9 @@ internal abstract partial class SocketFile(
     private readonly byte _kind = (byte)type;
     private readonly ushort _protocol = (ushort)protocol;
 
+    /// <summary>Of 32 bits, as in Linux (get_next_ino).</summary>
+    private uint _inode;
+
     public NetworkStack Stack { get; } = stack;
 
     public AddressFamily Family => (AddressFamily)_family;
@@ -44,7 +47,7 @@ internal abstract partial class SocketFile(
     }
 
     /// <summary>The inode's number; 0 before the socket has a descriptor.</summary>
-    public long InodeNumber { get; private set; }
+    public long InodeNumber => _inode;
 
     /// <summary>Whose process made it.</summary>
     public int UserId { get; private set; }
@@ -53,7 +56,7 @@ internal abstract partial class SocketFile(
 
     internal override void OnOpened(OpenFileDescription description)
     {
-        InodeNumber = description.Kernel.TakeInode();
+        _inode = (uint)description.Kernel.TakeInode();
         UserId = description.Kernel.Caller!.UserId;
     }
 

@@ -186,81 +186,8 @@ public sealed unsafe partial class TcpLayer
             c->OutOfOrderRoot = SegmentTree.Remove(c->OutOfOrderRoot, node);
             FreeRxSegment(c, (RxSegment*)node);
         }
-    }
 
-    /// <summary>RFC 2018 4: the first block holds the segment that caused the ACK, joined with what touches it; then the recent ones.</summary>
-    private static void AddSack(Tcb* c, uint left, uint right)
-    {
-        SeqRange added = new() { Left = left, Right = right };
-        int kept = 0;
-        for (int i = 0; i < c->SackCount; i++)
-        {
-            SeqRange block = c->Sacks[i];
-            if (Seq.Leq(block.Left, added.Right) && Seq.Geq(block.Right, added.Left))
-            {
-                added.Left = Seq.Min(added.Left, block.Left);
-                added.Right = Seq.Max(added.Right, block.Right);
-            }
-            else
-            {
-                c->Sacks[kept++] = block;
-            }
-        }
-
-        // A join may reach blocks that were passed before it grew: they are adjacent only through the new one, so once is enough.
-        kept = Math.Min(kept, 3);
-        for (int i = kept; i > 0; i--)
-        {
-            c->Sacks[i] = c->Sacks[i - 1];
-        }
-
-        c->Sacks[0] = added;
-        c->SackCount = (byte)(kept + 1);
-    }
-
-    /// <summary>Forgets the blocks that RCV.NXT has passed.</summary>
-    private static void PruneSacks(Tcb* c)
-    {
-        if (c->SackCount == 0)
-        {
-            return;
-        }
-
-        if (c->OutOfOrderRoot == null)
-        {
-            c->SackCount = 0;
-            return;
-        }
-
-        int kept = 0;
-        for (int i = 0; i < c->SackCount; i++)
-        {
-            if (Seq.Gt(c->Sacks[i].Left, c->RcvNxt))
-            {
-                c->Sacks[kept++] = c->Sacks[i];
-            }
-        }
-
-        c->SackCount = (byte)kept;
-    }
-
-    private void SetDsack(Tcb* c, uint left, uint right)
-    {
-        if (!Has(c, TcbFlags.Sack) || !Settings.tcp_dsack || left == right)
-        {
-            return;
-        }
-
-        if (Has(c, TcbFlags.DsackPending) && Seq.Leq(left, c->Dsack.Right) && Seq.Geq(right, c->Dsack.Left))
-        {
-            c->Dsack.Left = Seq.Min(c->Dsack.Left, left);
-            c->Dsack.Right = Seq.Max(c->Dsack.Right, right);
-            return;
-        }
-
-        ++Mib[Seq.Lt(left, c->RcvNxt) ? TcpCounter.TCPDSACKOldSent : TcpCounter.TCPDSACKOfoSent];
-        c->Flags |= TcbFlags.DsackPending;
-        c->Dsack.Left = left;
-        c->Dsack.Right = right;
+        c->SackCount = 0;
+        DropReport(c);
     }
 }

@@ -178,7 +178,6 @@ public sealed unsafe partial class TcpLayer
         {
             ++Mib[TcpCounter.OfoPruned];
             FreeOutOfOrder(c);
-            c->SackCount = 0;
         }
 
         if (c->RcvMemory > c->RcvBuf || _receiveMemory > Settings.tcp_mem_high)

@@ -146,7 +146,6 @@ public sealed unsafe partial class TcpLayer
         c->RcvNxt++;
         c->Flags |= TcbFlags.FinReceived | TcbFlags.AckScheduled | TcbFlags.AckNow;
         FreeOutOfOrder(c);
-        c->SackCount = 0;
         Notify(c, SocketEvents.Readable | SocketEvents.ReadHangUp);
         switch (c->State)
         {

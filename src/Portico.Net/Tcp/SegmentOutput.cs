@@ -195,14 +195,16 @@ public sealed unsafe partial class TcpLayer
         int count = 0;
         if (Has(c, TcbFlags.DsackPending))
         {
-            blocks[count++] = new SackBlock(c->Dsack.Left, c->Dsack.Right);
+            blocks[count++] = new SackBlock(c->Report->Duplicate.Left, c->Report->Duplicate.Right);
             c->Flags &= ~TcbFlags.DsackPending;
         }
 
         for (int i = 0; i < c->SackCount && count < most; i++)
         {
-            blocks[count++] = new SackBlock(c->Sacks[i].Left, c->Sacks[i].Right);
+            blocks[count++] = new SackBlock(c->Report->Blocks[i].Left, c->Report->Blocks[i].Right);
         }
+
+        DropReport(c);
 
         TcpOptions.WriteSack(destination, blocks[..count]);
     }

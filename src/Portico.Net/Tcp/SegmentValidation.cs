@@ -96,10 +96,10 @@ public sealed unsafe partial class TcpLayer
         if (!exact && c->SackCount > 0 && Has(c, TcbFlags.Sack))
         {
             // Linux: the peer may have reset at the end of the last data that we hold out of order.
-            uint highest = c->Sacks[0].Right;
+            uint highest = c->Report->Blocks[0].Right;
             for (int i = 1; i < c->SackCount; i++)
             {
-                highest = Seq.Max(highest, c->Sacks[i].Right);
+                highest = Seq.Max(highest, c->Report->Blocks[i].Right);
             }
 
             exact = seg.Seq == highest;

@@ -384,8 +384,9 @@ internal unsafe struct Tcb
     public uint RcvRttSeq;
     public uint RcvRttTimeMicros;
     public uint AtoMillis;
-    public SackRanges Sacks;
-    public SeqRange Dsack;
+
+    /// <summary>What is to be reported by SACK; null while nothing is.</summary>
+    public SackReport* Report;
 
     /// <summary>Milliseconds: when TS.Recent was taken, data last came in, was last sent, an ACK last came in, an invalid segment was last answered.</summary>
     public uint TsRecentMillis;

@@ -46,6 +46,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         _connections = _engine.Own(new Slab<Tcb>(Settings.ConnectionsMax));
         _sendSegments = _engine.Own(new Slab<SendSegment>(1 << 24));
         _rxSegments = _engine.Own(new Slab<RxSegment>(1 << 24));
+        _sackReports = _engine.Own(new Slab<SackReport>(Settings.ConnectionsMax));
         _flights = _engine.Own(new Slab<Flight>(Settings.ConnectionsMax));
         _flows = _engine.Own(new FlowTable());
         _flowKey = SipKey.From(_engine.Random);
@@ -276,6 +277,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
             _doomed = c->NextInQueue;
             FreeSendQueue(c);
             FreeReceiveQueue(c);
+            c->Flags &= ~TcbFlags.DsackPending;
             FreeOutOfOrder(c);
             _engine.Timers.Cancel(&c->Timer);
             if (c->Owner != 0)

@@ -39,7 +39,6 @@ internal sealed class UnixRights
     {
         for (int i = 0; i < Count; i++)
         {
-            _files[i].InFlight++;
             if (_files[i].File is UnixSocket socket)
             {
                 socket.AddHold(_holds[i] ??= new UnixHold(), receiver);
@@ -52,7 +51,6 @@ internal sealed class UnixRights
     {
         for (int i = 0; i < Count; i++)
         {
-            _files[i].InFlight--;
             if (_files[i].File is UnixSocket socket)
             {
                 socket.RemoveHold(_holds[i]!);

@@ -9,6 +9,9 @@ internal sealed partial class UnixSocket
     /// <summary>Messages that hold this socket, in others' queues or its own.</summary>
     public UnixHold? FirstHold { get; private set; }
 
+    /// <summary>How many those are.</summary>
+    public int HoldCount { get; private set; }
+
     /// <summary>The search for cycles that has come here last.</summary>
     public int LastSearch { get; set; }
 
@@ -16,12 +19,13 @@ internal sealed partial class UnixSocket
     /// Whether somebody can still make calls on it: more than messages refer to it, or it is being accepted. A connection that waits to be
     /// accepted is what its listener is.
     /// </summary>
-    public bool IsInUse => _description is { } description ? description.ReferenceCount > description.InFlight : Listener == null;
+    public bool IsInUse => _description is { } description ? description.ReferenceCount > HoldCount : Listener == null;
 
     private bool HasUnread => _queue.First is { } first && (SocketKind != SocketType.SOCK_STREAM || first.Remaining > 0 || first.Next != null);
 
     public void AddHold(UnixHold hold, UnixSocket receiver)
     {
+        HoldCount++;
         hold.Receiver = receiver;
         hold.Previous = null;
         hold.Next = FirstHold;
@@ -35,6 +39,7 @@ internal sealed partial class UnixSocket
 
     public void RemoveHold(UnixHold hold)
     {
+        HoldCount--;
         if (hold.Previous == null)
         {
             FirstHold = hold.Next;
