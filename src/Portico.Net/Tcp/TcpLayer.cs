@@ -71,6 +71,9 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     /// <summary>Connections that have something in flight or to undo.</summary>
     internal int FlightCount => _flights.Count;
 
+    /// <summary>Connections that have bytes beyond a hole, or a duplicate to report.</summary>
+    internal int SackReportCount => _sackReports.Count;
+
     /// <summary>Bytes of memory that receive queues hold.</summary>
     public long ReceiveMemory => _receiveMemory;
 
