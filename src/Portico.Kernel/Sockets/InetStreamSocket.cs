@@ -312,10 +312,11 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
         TcpSendFlags flags = (message.Flags & MessageFlags.MSG_OOB) != 0 ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
         flags |= (message.Flags & MessageFlags.MSG_MORE) != 0 ? TcpSendFlags.More : TcpSendFlags.None;
+        flags |= (message.Flags & MessageFlags.MSG_EOR) != 0 ? TcpSendFlags.EndOfRecord : TcpSendFlags.None;
         do
         {
             Span<byte> piece = source.Next();
-            TcpSendFlags now = piece.Length < source.Remaining ? (flags & ~TcpSendFlags.OutOfBand) | TcpSendFlags.More : flags;
+            TcpSendFlags now = piece.Length < source.Remaining ? TcpSendFlags.Partial : flags;
             Errno error = Tcp.Send(_handle, piece, now, out int sent);
             source.Skip(sent);
             count += sent;

@@ -37,7 +37,7 @@ internal static class TcpInfoStructure
         }
 
         Span<byte> rest = to[104..];
-        Put(rest, 0, ulong.MaxValue);
+        Put(rest, 0, info.PacingRate);
         Put(rest, 8, ulong.MaxValue);
         Put(rest, 16, info.BytesAcked);
         Put(rest, 24, info.BytesReceived);
@@ -45,7 +45,11 @@ internal static class TcpInfoStructure
         BitConverter.TryWriteBytes(rest[36..], info.SegsIn);
         BitConverter.TryWriteBytes(rest[40..], info.NotSentBytes);
         BitConverter.TryWriteBytes(rest[44..], info.MinRttMicros);
+        BitConverter.TryWriteBytes(rest[52..], info.DataSegsOut);
         Put(rest, 56, info.DeliveryRate);
+        Put(rest, 64, info.BusyMicros);
+        Put(rest, 72, info.WindowLimitedMicros);
+        Put(rest, 80, info.BufferLimitedMicros);
         BitConverter.TryWriteBytes(rest[88..], info.Delivered);
         Put(rest, 96, info.BytesSent);
         Put(rest, 104, info.BytesRetrans);

@@ -217,7 +217,7 @@ public sealed partial class TcpSocket : KernelSocket
         data[..length].CopyTo(call.Loan.Span);
         using (Driver.Enter())
         {
-            error = Tcp.Commit(_handle, ref call.Loan, TcpSendFlags.None);
+            error = Tcp.Commit(_handle, ref call.Loan, length < data.Length ? TcpSendFlags.Partial : TcpSendFlags.None);
         }
 
         sent += error == Errno.None ? length : 0;

@@ -195,6 +195,11 @@ public sealed unsafe partial class TcpLayer
             }
 
             c->SndWnd = window;
+            if (c->UnsentHead != null)
+            {
+                RestartAfterIdle(c);
+            }
+
             if (window > c->MaxWindow)
             {
                 c->MaxWindow = window;
@@ -342,6 +347,7 @@ public sealed unsafe partial class TcpLayer
         if (c->TxHead == null)
         {
             f->Scoreboard = null;
+            StopActivity(c, SenderActivity.Busy);
         }
 
         if (Has(c, TcbFlags.UrgentMode) && Seq.Geq(una, c->SndUp))
@@ -456,6 +462,7 @@ public sealed unsafe partial class TcpLayer
         if (Has(c, TcbFlags.NoSpace) && SendRoom(c) >= QueuedBytes(c) / 2)
         {
             c->Flags &= ~TcbFlags.NoSpace;
+            StopActivity(c, SenderActivity.BufferLimited);
             Notify(c, SocketEvents.Writable);
         }
     }

@@ -123,9 +123,15 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->CwndUsed = Math.Max(c->CwndUsed, c->PacketsOut);
-        if (Settings.tcp_slow_start_after_idle && NowMillis - c->CwndStampMillis >= (uint)(c->Rtt.RtoMicros / 1000))
+        if (Settings.tcp_slow_start_after_idle && NowMillis - c->CwndStampMillis >= (uint)(RtoNanos(c) / 1_000_000))
         {
             DecayUnusedWindow(c);
+        }
+
+        // Nothing more to send although the application has: the buffer is what is too small.
+        if (c->UnsentHead == null && Has(c, TcbFlags.NoSpace) && c->State is TcpState.Established or TcpState.CloseWait)
+        {
+            StartActivity(c, SenderActivity.BufferLimited);
         }
     }
 
@@ -150,25 +156,29 @@ public sealed unsafe partial class TcpLayer
     /// <summary>RFC 5681 4.1: after an RTO without sending, the window halves for each RTO of silence, down to the initial one.</summary>
     private void RestartAfterIdle(Tcb* c)
     {
-        uint rto = Math.Max((uint)(c->Rtt.RtoMicros / 1000), 1);
-        uint idle = NowMillis - c->LastSentMillis;
-        if (idle < rto || c->CaState != CaState.Open)
+        if (!Settings.tcp_slow_start_after_idle || c->PacketsOut > 0)
         {
             return;
         }
 
+        uint rto = Math.Max((uint)(RtoNanos(c) / 1_000_000), 1);
+        uint idle = NowMillis - c->LastSentMillis;
+        if (idle <= rto)
+        {
+            return;
+        }
+
+        SendCongestionEvent(c, CongestionEvent.WindowRestart);
         c->SsThresh = CurrentSsThresh(c);
         uint floor = Math.Min(c->Cwnd, InitialWindow);
         uint cwnd = c->Cwnd;
-        while (idle > rto && cwnd > floor)
+        for (idle -= rto; idle > 0 && cwnd > floor; idle = idle > rto ? idle - rto : 0)
         {
-            idle -= rto;
             cwnd >>= 1;
         }
 
         c->Cwnd = Math.Max(cwnd, floor);
         c->CwndStampMillis = NowMillis;
         c->CwndUsed = 0;
-        SendCongestionEvent(c, CongestionEvent.WindowRestart);
     }
 }

@@ -90,9 +90,6 @@ public sealed unsafe partial class TcpLayer
     /// <summary>Sends a queued segment (again). False when there is no route or no memory.</summary>
     private bool Transmit(Tcb* c, SendSegment* segment, PacketNotes notes = PacketNotes.None)
     {
-        segment->SentTime = Math.Max(NowNanos, 1);
-        StampForRate(c, segment);
-        ListAsLatest(c->Flight, segment);
         if ((segment->Flags & TcpFlags.Syn) != 0)
         {
             return TransmitSyn(c, segment, notes);
@@ -132,13 +129,51 @@ public sealed unsafe partial class TcpLayer
 
         // SACK blocks are left out of a segment that has no room for them: an ACK with them goes out anyway.
         bool sackFits = payload + (uint)SackOptionBytes(c) <= c->Mss || payload > c->Mss;
-        c->LastSentMillis = NowMillis;
-        Emit(c, packet, segment->Node.Start, (segment->Flags & (TcpFlags.Psh | TcpFlags.Fin)) | TcpFlags.Ack, sackFits && payload <= c->Mss);
+        if (segment->PacketCount > 1)
+        {
+            // The last of many segments ends a burst: the receiver may hand it on.
+            segment->Flags |= TcpFlags.Psh;
+        }
+
+        if (payload > 0)
+        {
+            OnDataSent(c, segment->PacketCount);
+        }
+
+        Emit(c, packet, segment->Node.Start, (segment->Flags & (TcpFlags.Psh | TcpFlags.Fin)) | TcpFlags.Ack, sackFits && payload <= c->Mss,
+            segment->PacketCount);
+        StampSent(c, segment);
         return true;
     }
 
-    /// <summary>Puts the TCP header in front of the payload and sends the packet.</summary>
-    private void Emit(Tcb* c, Packet packet, uint seq, TcpFlags flags, bool withSack)
+    private void StampSent(Tcb* c, SendSegment* segment)
+    {
+        segment->SentTime = c->Flight->LastSendTime = Math.Max(NowNanos, 1);
+        StampForRate(c, segment);
+        ListAsLatest(c->Flight, segment);
+    }
+
+    /// <summary>Data goes out, for the first time or again (Linux: tcp_event_data_sent).</summary>
+    private void OnDataSent(Tcb* c, uint segments)
+    {
+        uint now = NowMillis;
+        if (PacketsInFlight(c) == 0 && c->Congestion.EpochStart != 0)
+        {
+            SendCongestionEvent(c, CongestionEvent.TransmitStart);
+        }
+
+        c->DataSegsOut += segments;
+        c->LastSentMillis = now;
+
+        // An answer within the delayed-ACK time makes a dialogue: ACKs ride on answers from here on.
+        if (now - c->LastReceivedMillis < c->AtoMillis)
+        {
+            c->PingPong = (byte)Math.Min(c->PingPong + 1, 255);
+        }
+    }
+
+    /// <summary>Puts the TCP header in front of the payload and sends the packet, which stands for so many segments.</summary>
+    private void Emit(Tcb* c, Packet packet, uint seq, TcpFlags flags, bool withSack, uint segments = 1)
     {
         int headerLength = TcpHeader.LengthMin;
         bool timestamps = Has(c, TcbFlags.Timestamps);
@@ -168,14 +203,14 @@ public sealed unsafe partial class TcpLayer
         }
 
         AckSent(c);
-        c->SegsOut++;
+        c->SegsOut += segments;
         packet.Checksum = ChecksumState.Partial;
-        SendPacket(c, packet);
+        SendPacket(c, packet, segments);
     }
 
-    private void SendPacket(Tcb* c, Packet packet)
+    private void SendPacket(Tcb* c, Packet packet, uint segments = 1)
     {
-        ++Mib[TcpCounter.OutSegs];
+        Mib[TcpCounter.OutSegs] += segments;
         IpSend send = new()
         {
             Source = c->LocalAddress,
@@ -267,6 +302,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         SendPacket(c, packet);
+        StampSent(c, segment);
         return true;
     }
 

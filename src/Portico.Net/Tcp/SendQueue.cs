@@ -3,8 +3,8 @@ namespace Portico.Net;
 // The send buffer: the chain of blocks from SND.UNA to the last byte written, and the records of what has been sent of it.
 public sealed unsafe partial class TcpLayer
 {
-    /// <summary>Appends to the send buffer as much as memory allows; returns the bytes taken.</summary>
-    private int AppendData(Tcb* c, ReadOnlySpan<byte> data)
+    /// <summary>Copies bytes behind the last ones, as many as memory allows, and returns how many; the segments for them are the caller's.</summary>
+    private int CopyIn(Tcb* c, ReadOnlySpan<byte> data)
     {
         int taken = 0;
         while (taken < data.Length)
@@ -17,42 +17,52 @@ public sealed unsafe partial class TcpLayer
 
                 // A stream of small writes fills middling blocks; a lone small message takes a small one.
                 int wanted = left <= BlockPool.SmallBytes && block != null ? BlockPool.MediumBytes : Math.Min(left, BlockPool.LargeBytes);
-                block = AppendBlock(c, wanted);
+                block = _engine.Blocks.Rent(wanted);
                 if (block == null)
                 {
+                    ++Mib[TcpCounter.TCPMemoryPressures];
                     break;
                 }
 
+                LinkBlock(c, block, c->WriteSeq + (uint)taken);
                 room = block->Capacity;
             }
 
             int count = Math.Min(room, data.Length - taken);
             data.Slice(taken, count).CopyTo(new Span<byte>(Block.Data(block) + block->End, count));
             block->End += count;
-            c->SndBlockNext = c->SndBlockNext == null ? block : c->SndBlockNext;
-            c->WriteSeq += (uint)count;
             taken += count;
         }
 
         return taken;
     }
 
-    private Block* AppendBlock(Tcb* c, int bytes)
+    /// <summary>Takes bytes back that were copied and cannot be queued: the chain ends again where <paramref name="last"/> did.</summary>
+    private void DropCopied(Tcb* c, Block* last, int lastEnd)
     {
-        Block* block = _engine.Blocks.Rent(bytes);
-        if (block == null)
+        Block* block = last == null ? c->SndBlockHead : last->Next;
+        while (block != null)
         {
-            ++Mib[TcpCounter.TCPMemoryPressures];
-            return null;
+            Block* next = block->Next;
+            _engine.Blocks.Release(block);
+            block = next;
         }
 
-        LinkBlock(c, block);
-        return block;
+        c->SndBlockTail = last;
+        if (last == null)
+        {
+            c->SndBlockHead = null;
+        }
+        else
+        {
+            last->Next = null;
+            last->End = lastEnd;
+        }
     }
 
-    private static void LinkBlock(Tcb* c, Block* block)
+    private static void LinkBlock(Tcb* c, Block* block, uint seq)
     {
-        block->Sequence = c->WriteSeq;
+        block->Sequence = seq;
         if (c->SndBlockTail == null)
         {
             c->SndBlockHead = block;
@@ -71,7 +81,6 @@ public sealed unsafe partial class TcpLayer
         Block* block = c->SndBlockHead;
         while (block != null && Seq.Leq(block->Sequence + (uint)(block->End - block->Start), c->SndUna))
         {
-            Invariant.Check(block != c->SndBlockNext);
             Block* next = block->Next;
             _engine.Blocks.Release(block);
             block = next;
@@ -91,6 +100,15 @@ public sealed unsafe partial class TcpLayer
             UnlinkSegment(c, c->TxHead);
         }
 
+        while (c->UnsentHead != null)
+        {
+            SendSegment* next = c->UnsentHead->Next;
+            _sendSegments.Return(c->UnsentHead->Index);
+            c->UnsentHead = next;
+        }
+
+        c->UnsentTail = null;
+
         for (Block* block = c->SndBlockHead; block != null;)
         {
             Block* next = block->Next;
@@ -98,7 +116,7 @@ public sealed unsafe partial class TcpLayer
             block = next;
         }
 
-        c->SndBlockHead = c->SndBlockTail = c->SndBlockNext = null;
+        c->SndBlockHead = c->SndBlockTail = null;
         c->PacketsOut = c->SackedOut = c->LostOut = c->RetransOut = 0;
         DropFlight(c);
     }
@@ -119,17 +137,6 @@ public sealed unsafe partial class TcpLayer
         }
 
         return available > mss ? available - (available % mss) : available;
-    }
-
-    private static void AdvanceUnsentBlock(Tcb* c, uint seq)
-    {
-        Block* block = c->SndBlockNext;
-        while (block != null && Seq.Leq(block->Sequence + (uint)(block->End - block->Start), seq))
-        {
-            block = block->Next;
-        }
-
-        c->SndBlockNext = block;
     }
 
     private SendSegment* NewSegment(Tcb* c)

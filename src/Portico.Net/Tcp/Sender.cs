@@ -2,16 +2,42 @@ using System.Runtime.CompilerServices;
 
 namespace Portico.Net;
 
-// The sending side: the bytes that the application has written, and deciding when how many of them go out (RFC 9293 3.8.6, RFC 1122
-// 4.2.3.4, RFC 896). Bytes that have not been sent are not divided into segments: that happens when window and cwnd say how far.
+// The sending side: deciding when how much of what is queued goes out (RFC 9293 3.8.6, RFC 1122 4.2.3.4, RFC 896), in Linux's way
+// (tcp_write_xmit).
 public sealed unsafe partial class TcpLayer
 {
     /// <summary>Leaves room for the largest IP and TCP headers below the 16-bit length of an IP packet.</summary>
     private const uint SuperSegmentBytes = 65535 - 40 - 60;
 
+    /// <summary>What holds short segments back (Linux: TCP_NAGLE_*).</summary>
+    [Flags]
+    private enum Nagle
+    {
+        None = 0,
+
+        /// <summary>TCP_NODELAY.</summary>
+        Off = 1,
+
+        /// <summary>TCP_CORK and MSG_MORE.</summary>
+        Cork = 2,
+
+        /// <summary>In spite of all.</summary>
+        Push = 4,
+    }
+
+    /// <summary>How many packets a call sends.</summary>
+    private enum Burst
+    {
+        All,
+        One,
+
+        /// <summary>One, whatever cwnd says, to probe for a lost tail.</summary>
+        Probe,
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool HasUnsent(Tcb* c) =>
-        c->SndNxt != c->WriteSeq && ((c->Flags & TcbFlags.FinSent) == 0) || (c->Flags & (TcbFlags.FinQueued | TcbFlags.FinSent)) == TcbFlags.FinQueued;
+        c->UnsentHead != null || (c->Flags & (TcbFlags.FinQueued | TcbFlags.FinSent)) == TcbFlags.FinQueued;
 
     private static int QueuedBytes(Tcb* c)
     {
@@ -43,14 +69,19 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>Whether the peer's window has room for the next segment (Linux: tcp_snd_wnd_test).</summary>
-    private static bool WindowAllowsSegment(Tcb* c)
+    private static bool WindowAllowsSegment(Tcb* c) => c->UnsentHead == null || WindowAllows(c, c->UnsentHead, CurrentMss(c));
+
+    private static bool WindowAllows(Tcb* c, SendSegment* segment, uint mss)
     {
-        uint end = c->SndNxt + Math.Min(c->WriteSeq - c->SndNxt, CurrentMss(c));
+        uint end = PayloadLength(segment) > mss ? segment->Node.Start + mss : segment->Node.End;
         return Seq.Leq(end, c->SndUna + c->SndWnd);
     }
 
     private static bool MaySendData(Tcb* c) => c->State is TcpState.Established or TcpState.CloseWait or TcpState.FinWait1
         or TcpState.Closing or TcpState.LastAck;
+
+    private static Nagle NagleOf(Tcb* c) => (Has(c, TcbFlags.NoDelay) ? Nagle.Off : 0) | (Has(c, TcbFlags.Cork) ? Nagle.Cork : 0)
+        | (Has(c, TcbFlags.PushOnce) ? Nagle.Push : 0);
 
     /// <summary>Sends what the windows and Nagle allow of what has not been sent; if nothing may go, sees to it that a timer runs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -58,163 +89,197 @@ public sealed unsafe partial class TcpLayer
     {
         if (HasUnsent(c))
         {
-            WriteOut(c, WriteMode.Normal);
+            PushPending(c, NagleOf(c));
         }
     }
 
-    /// <summary>How a write goes about it.</summary>
-    private enum WriteMode
-    {
-        /// <summary>By Nagle's rule, or cork.</summary>
-        Normal,
-
-        /// <summary>Without them.</summary>
-        Push,
-
-        /// <summary>One segment, whatever cwnd says, to probe for a lost tail.</summary>
-        Probe,
-    }
-
-    /// <summary>How many segments one packet may stand for.</summary>
-    private static uint SegmentsPerPacket(Tcb* c, uint mss) => Math.Max(PacketBytes(mss) / mss, 1);
-
-    private void WriteOut(Tcb* c, WriteMode mode)
+    private void PushPending(Tcb* c, Nagle nagle)
     {
         if (!MaySendData(c))
         {
             return;
         }
 
-        if (Settings.tcp_slow_start_after_idle && c->PacketsOut == 0)
-        {
-            RestartAfterIdle(c);
-        }
-
-        bool push = mode != WriteMode.Normal;
-        bool cwndLimited = false;
-        uint sentBefore = c->PacketsOut;
-        uint mss = CurrentMss(c);
-        while (HasUnsent(c))
-        {
-            uint unsent = c->WriteSeq - c->SndNxt;
-            uint inFlight = PacketsInFlight(c);
-            if (inFlight >= c->Cwnd && mode != WriteMode.Probe)
-            {
-                cwndLimited = true;
-                break;
-            }
-
-            uint quota = inFlight >= c->Cwnd || mode == WriteMode.Probe ? 1 : c->Cwnd - inFlight;
-            uint windowEnd = c->SndUna + c->SndWnd;
-            uint window = Seq.Gt(windowEnd, c->SndNxt) ? windowEnd - c->SndNxt : 0;
-            bool fin = Has(c, TcbFlags.FinQueued);
-            if (unsent > 0 && (window == 0 || window < Math.Min(unsent, mss)))
-            {
-                break;
-            }
-
-            if (unsent < mss && unsent > 0 && !fin && !push && !Has(c, TcbFlags.UrgentMode) && NagleHolds(c))
-            {
-                break;
-            }
-
-            uint limit = Math.Min(unsent, window);
-            limit = Math.Min(limit, (uint)Math.Min((ulong)quota * mss, SuperSegmentBytes > mss ? SuperSegmentBytes : mss));
-            if (limit > mss && limit < unsent)
-            {
-                limit -= limit % mss;
-            }
-
-            if (limit > mss && limit % mss != 0 && !fin && !push && NagleHolds(c))
-            {
-                limit -= limit % mss;
-            }
-
-            if (!CutAndSend(c, limit, mss) || mode == WriteMode.Probe)
-            {
-                break;
-            }
-        }
-
-        bool sentAny = c->PacketsOut > sentBefore;
-        if (sentAny)
-        {
-            ValidateCwnd(c, cwndLimited || PacketsInFlight(c) >= c->Cwnd);
-            if (mode != WriteMode.Probe)
-            {
-                // One probe for a tail: the timer is set by what makes the tail.
-                ScheduleLossProbe(c, false);
-            }
-        }
-
-        if (HasUnsent(c) && c->PacketsOut == 0 && c->Pending == PendingTimer.None)
+        WriteOut(c, nagle);
+        if (c->PacketsOut == 0 && HasUnsent(c) && c->Pending == PendingTimer.None)
         {
             ArmPersist(c);
         }
     }
 
-    /// <summary>Nagle's rule with Minshall's change: a short segment waits while another short one is unacknowledged.</summary>
-    private static bool NagleHolds(Tcb* c)
+    private void WriteOut(Tcb* c, Nagle nagle, Burst burst = Burst.All)
     {
-        if ((c->Flags & (TcbFlags.Cork | TcbFlags.More)) != 0)
+        if (!MaySendData(c) || (c->UnsentHead == null && !(HasUnsent(c) && QueueFinSegment(c))))
         {
-            return true;
+            return;
         }
 
-        return (c->Flags & TcbFlags.NoDelay) == 0 && c->PacketsOut > 0 && Seq.Gt(c->SndSml, c->SndUna) && Seq.Leq(c->SndSml, c->SndNxt);
+        uint mss = CurrentMss(c);
+        uint most = SegmentsPerPacket(c, mss);
+        uint sent = 0;
+        bool cwndLimited = false;
+        bool windowLimited = false;
+        while (c->UnsentHead != null)
+        {
+            SendSegment* segment = c->UnsentHead;
+            uint quota = CwndQuota(c);
+            if (quota == 0)
+            {
+                if (burst != Burst.Probe)
+                {
+                    break;
+                }
+
+                quota = 1;
+            }
+
+            quota = Math.Min(quota, most);
+            GrowUnsent(c, segment, quota * mss);
+            uint length = PayloadLength(segment);
+            if (!WindowAllows(c, segment, mss))
+            {
+                windowLimited = true;
+                break;
+            }
+
+            uint limit = mss;
+            if (length <= mss)
+            {
+                if (!NagleAllows(c, segment, mss, segment->Next == null ? nagle : Nagle.Push))
+                {
+                    break;
+                }
+            }
+            else
+            {
+                if (burst == Burst.All && ShouldDefer(c, segment, most, ref cwndLimited, ref windowLimited))
+                {
+                    break;
+                }
+
+                if (!Has(c, TcbFlags.UrgentMode))
+                {
+                    limit = SplitPoint(c, segment, mss, quota, nagle);
+                }
+            }
+
+            limit = LimitByFragments(segment->Block, segment->Node.Start, Math.Min(limit, length), mss);
+            if (length > limit && !SplitUnsent(c, segment, limit))
+            {
+                break;
+            }
+
+            if (!SendNew(c, segment, mss))
+            {
+                break;
+            }
+
+            sent += segment->PacketCount;
+            if (burst != Burst.All)
+            {
+                break;
+            }
+        }
+
+        FinishWrite(c, sent, burst, cwndLimited, windowLimited);
     }
 
-    /// <summary>Makes the next <paramref name="length"/> unsent bytes (and a FIN behind the last) a segment and sends it.</summary>
-    private bool CutAndSend(Tcb* c, uint length, uint mss)
+    private void FinishWrite(Tcb* c, uint sent, Burst burst, bool cwndLimited, bool windowLimited)
     {
-        length = LimitByFragments(c->SndBlockNext, c->SndNxt, length, mss);
-        SendSegment* segment = NewSegment(c);
-        if (segment == null)
+        if (windowLimited)
+        {
+            StartActivity(c, SenderActivity.WindowLimited);
+        }
+        else
+        {
+            StopActivity(c, SenderActivity.WindowLimited);
+        }
+
+        cwndLimited |= PacketsInFlight(c) >= c->Cwnd;
+        if (sent > 0 || cwndLimited)
+        {
+            ValidateCwnd(c, cwndLimited);
+        }
+
+        if (sent == 0)
+        {
+            return;
+        }
+
+        if (IsReducing(c))
+        {
+            c->Flight->PrrOut += sent;
+        }
+
+        if (burst != Burst.Probe)
+        {
+            // One probe for a tail: the timer is set by what makes the tail.
+            ScheduleLossProbe(c, false);
+        }
+    }
+
+    /// <summary>How many segments cwnd allows, at most half of it in one packet, so that there are two in flight.</summary>
+    private static uint CwndQuota(Tcb* c)
+    {
+        uint inFlight = PacketsInFlight(c);
+        return inFlight >= c->Cwnd ? 0 : Math.Min(Math.Max(c->Cwnd >> 1, 1), c->Cwnd - inFlight);
+    }
+
+    private static bool NagleAllows(Tcb* c, SendSegment* segment, uint mss, Nagle nagle) =>
+        (nagle & Nagle.Push) != 0 || Has(c, TcbFlags.UrgentMode) || (segment->Flags & TcpFlags.Fin) != 0
+        || !NagleHolds(c, PayloadLength(segment) < mss, nagle);
+
+    /// <summary>Nagle's rule with Minshall's change: a short segment waits while another short one is unacknowledged.</summary>
+    private static bool NagleHolds(Tcb* c, bool isShort, Nagle nagle) => isShort && ((nagle & Nagle.Cork) != 0
+        || (nagle == Nagle.None && c->PacketsOut > 0 && Seq.Gt(c->SndSml, c->SndUna) && Seq.Leq(c->SndSml, c->SndNxt)));
+
+    /// <summary>How many bytes of a segment go into one packet: a short rest only where Nagle lets it go (Linux: tcp_mss_split_point).</summary>
+    private static uint SplitPoint(Tcb* c, SendSegment* segment, uint mss, uint most, Nagle nagle)
+    {
+        uint window = c->SndUna + c->SndWnd - segment->Node.Start;
+        uint limit = most * mss;
+        if (limit <= window && segment->Next != null)
+        {
+            return limit;
+        }
+
+        uint needed = Math.Min(PayloadLength(segment), window);
+        if (limit <= needed)
+        {
+            return limit;
+        }
+
+        uint rest = needed % mss;
+        return NagleHolds(c, rest != 0, nagle) ? needed - rest : needed;
+    }
+
+    /// <summary>Sends the first unsent segment. False if it could not be sent: it stays where it is.</summary>
+    private bool SendNew(Tcb* c, SendSegment* segment, uint mss)
+    {
+        Flight* f = FlightOf(c);
+        uint length = PayloadLength(segment);
+        segment->PacketCount = (ushort)Math.Max(1, (length + mss - 1) / mss);
+        if (!Transmit(c, segment))
         {
             return false;
         }
 
-        segment->Node.Start = c->SndNxt;
-        segment->Node.End = c->SndNxt + length;
-        segment->Block = c->SndBlockNext;
-        segment->PacketCount = (ushort)Math.Max(1, (length + mss - 1) / mss);
-        if (segment->Node.End == c->WriteSeq)
+        UnlinkUnsent(c);
+        LinkSegment(c, segment);
+        c->SndNxt = segment->Node.End;
+        if ((segment->Flags & TcpFlags.Fin) != 0)
         {
-            segment->Flags |= length > 0 ? TcpFlags.Psh : 0;
-            c->PushedSeq = c->WriteSeq;
-            if (Has(c, TcbFlags.FinQueued))
-            {
-                segment->Flags |= TcpFlags.Fin;
-                segment->Node.End++;
-                c->Flags |= TcbFlags.FinSent;
-            }
-        }
-        else if (Seq.Gt(segment->Node.End, c->PushedSeq + (c->MaxWindow >> 1)))
-        {
-            // Linux's forced push: the receiver should hear of data at least every half window.
-            segment->Flags |= TcpFlags.Psh;
-            c->PushedSeq = segment->Node.End;
+            c->Flags |= TcbFlags.FinSent;
         }
 
-        if (length % mss != 0 || length == 0)
+        if (length < segment->PacketCount * mss)
         {
             c->SndSml = segment->Node.End;
         }
 
-        LinkSegment(c, segment);
-        AdvanceUnsentBlock(c, c->SndNxt + length);
-        c->SndNxt = segment->Node.End;
-        if (IsReducing(c))
-        {
-            c->Flight->PrrOut += segment->PacketCount;
-        }
-
-        Mib[TcpCounter.TCPOrigDataSent] += segment->PacketCount;
-
-        // Not sent for lack of memory or route: it counts as sent and lost, and the retransmission timer tries again, as in Linux.
-        Transmit(c, segment);
         bool first = c->PacketsOut == 0;
         c->PacketsOut += segment->PacketCount;
+        Mib[TcpCounter.TCPOrigDataSent] += segment->PacketCount;
         if (first || c->Pending == PendingTimer.LossProbe)
         {
             // Any persist timer makes way for the retransmission timer.

@@ -58,10 +58,10 @@ public sealed unsafe partial class TcpLayer
     private bool SendLossProbe(Tcb* c)
     {
         c->Flight->TlpRetransmitted = false;
-        if (HasUnsent(c) && MaySendData(c) && WindowAllowsSegment(c))
+        if (c->UnsentHead != null && MaySendData(c) && WindowAllowsSegment(c))
         {
             uint before = c->PacketsOut;
-            WriteOut(c, WriteMode.Probe);
+            WriteOut(c, Nagle.Off, Burst.Probe);
             return c->PacketsOut > before;
         }
 

@@ -42,8 +42,8 @@ internal enum TcbFlags : uint
     /// <summary>TCP_CORK.</summary>
     Cork = 1 << 4,
 
-    /// <summary>The last send said MSG_MORE.</summary>
-    More = 1 << 5,
+    /// <summary>Nagle and cork have just been lifted: what is queued goes out whatever its size (TCP_NAGLE_PUSH).</summary>
+    PushOnce = 1 << 5,
 
     /// <summary>The application has shut its sending direction: a FIN follows <see cref="Tcb.WriteSeq"/>.</summary>
     FinQueued = 1 << 6,
@@ -96,6 +96,9 @@ internal enum TcbFlags : uint
     /// <summary>SO_OOBINLINE.</summary>
     OobInline = 1 << 23,
 
+    /// <summary>What was appended last is a part of a write whose rest has not come.</summary>
+    WriteContinues = 1 << 24,
+
     /// <summary>An urgent pointer is to be sent.</summary>
     UrgentMode = 1 << 26,
 
@@ -113,6 +116,21 @@ internal enum TcbFlags : uint
 
     /// <summary>Will be freed at the end of this entry.</summary>
     InDoomedList = 1u << 31,
+}
+
+/// <summary>What keeps a sender busy (Linux: tcp_chrono); of several the last.</summary>
+internal enum SenderActivity : byte
+{
+    None,
+
+    /// <summary>Something is queued or in flight.</summary>
+    Busy,
+
+    /// <summary>The peer's window is too small for what is queued.</summary>
+    WindowLimited,
+
+    /// <summary>The application would write more than the send buffer takes.</summary>
+    BufferLimited,
 }
 
 /// <summary>What the sender's timer stands for (Linux: icsk_pending); one at a time.</summary>
@@ -234,8 +252,9 @@ internal unsafe struct Tcb
     public Block* SndBlockHead;
     public Block* SndBlockTail;
 
-    /// <summary>The block that holds the byte at SND.NXT; null when nothing is unsent.</summary>
-    public Block* SndBlockNext;
+    /// <summary>Written and not sent, from SND.NXT on.</summary>
+    public SendSegment* UnsentHead;
+    public SendSegment* UnsentTail;
 
     /// <summary>Bytes in order that the application has not read.</summary>
     public RxSegment* RxHead;
@@ -412,6 +431,14 @@ internal unsafe struct Tcb
 
     public uint SegsIn;
     public uint SegsOut;
+    public uint DataSegsOut;
+
+    /// <summary>What the sender is busy with since when, and the milliseconds of each (tcpi_busy_time and following).</summary>
+    public SenderActivity Activity;
+    public uint ActivitySinceMillis;
+    public uint BusyMillis;
+    public uint WindowLimitedMillis;
+    public uint BufferLimitedMillis;
     public ulong BytesAcked;
     public ulong BytesReceived;
     public ulong BytesRetrans;
@@ -453,10 +480,13 @@ internal enum SegmentMarks : byte
     /// <summary>Sent while the application did not fill the window: says little about the path's rate.</summary>
     AppLimited = 64,
 
+    /// <summary>MSG_EOR: nothing is appended to it.</summary>
+    EndOfRecord = 128,
+
     Again = Retransmitted | EverRetransmitted,
 }
 
-/// <summary>A segment that was sent and is not acknowledged; its bytes are in the connection's block chain.</summary>
+/// <summary>A segment that is to be sent, or was and is not acknowledged; its bytes are in the connection's block chain.</summary>
 internal unsafe struct SendSegment
 {
     /// <summary>Sequence range (SYN and FIN counted) and place in the scoreboard's index, which exists only while there are SACKs.</summary>

@@ -57,6 +57,15 @@ public struct TcpInfo
     public ulong BytesSent;
     public ulong BytesRetrans;
     public uint SegsOut;
+    public uint DataSegsOut;
+
+    /// <summary>Microseconds in which something was to be sent, and of those how many for the peer's window or the own buffer.</summary>
+    public ulong BusyMicros;
+    public ulong WindowLimitedMicros;
+    public ulong BufferLimitedMicros;
+
+    /// <summary>Bytes a second.</summary>
+    public ulong PacingRate;
     public uint SegsIn;
     public TcpCongestion Congestion;
 #pragma warning restore CS1591

@@ -69,16 +69,14 @@ public sealed unsafe partial class TcpLayer
         int length = Math.Min(Math.Min(SendRoom(c), bytes), BlockPool.LargeBytes);
         if (length <= 0)
         {
-            c->Flags |= TcbFlags.NoSpace;
-            return Errno.EAGAIN;
+            return RefuseWrite(c, Errno.EAGAIN);
         }
 
         loan.Block = _engine.Blocks.Rent(length);
         if (loan.Block == null)
         {
-            c->Flags |= TcbFlags.NoSpace;
             ++Mib[TcpCounter.TCPMemoryPressures];
-            return Errno.ENOBUFS;
+            return RefuseWrite(c, Errno.ENOBUFS);
         }
 
         loan.Length = length;
@@ -107,11 +105,17 @@ public sealed unsafe partial class TcpLayer
         }
 
         NoteAppLimited(c);
-        LinkBlock(c, block);
+        Block* last = c->SndBlockTail;
+        int lastEnd = last == null ? 0 : last->End;
+        LinkBlock(c, block, c->WriteSeq);
         block->End = length;
-        c->SndBlockNext = c->SndBlockNext == null ? block : c->SndBlockNext;
-        c->WriteSeq += (uint)length;
-        AfterAppend(c, flags);
+        if (!QueueWritten(c, block, (uint)length, flags))
+        {
+            DropCopied(c, last, lastEnd);
+            return RefuseWrite(c, Errno.ENOBUFS);
+        }
+
+        AfterAppend(c, flags, false);
         return Errno.None;
     }
 

@@ -18,7 +18,8 @@ public sealed unsafe partial class TcpLayer
                 SetFlag(c, TcbFlags.NoDelay, value != 0);
                 if (value != 0)
                 {
-                    PushPending(c);
+                    c->Flags |= TcbFlags.PushOnce;
+                    SendPending(c);
                 }
 
                 return Errno.None;
@@ -26,7 +27,8 @@ public sealed unsafe partial class TcpLayer
                 SetFlag(c, TcbFlags.Cork, value != 0);
                 if (value == 0)
                 {
-                    PushPending(c);
+                    c->Flags |= Has(c, TcbFlags.NoDelay) ? TcbFlags.PushOnce : 0;
+                    SendPending(c);
                 }
 
                 return Errno.None;
@@ -282,21 +284,17 @@ public sealed unsafe partial class TcpLayer
             BytesSent = c->BytesAcked + (c->SndNxt - c->SndUna) + c->BytesRetrans,
             BytesRetrans = c->BytesRetrans,
             SegsOut = c->SegsOut,
+            DataSegsOut = c->DataSegsOut,
+            BusyMicros = 1000UL * (c->BusyMillis + c->WindowLimitedMillis + c->BufferLimitedMillis + (c->Activity != SenderActivity.None ? now - c->ActivitySinceMillis : 0)),
+            WindowLimitedMicros = 1000UL * (c->WindowLimitedMillis + (c->Activity == SenderActivity.WindowLimited ? now - c->ActivitySinceMillis : 0)),
+            BufferLimitedMicros = 1000UL * (c->BufferLimitedMillis + (c->Activity == SenderActivity.BufferLimited ? now - c->ActivitySinceMillis : 0)),
+            PacingRate = c->State is TcpState.SynSent or TcpState.Closed ? ulong.MaxValue : PacingRate(c),
             SegsIn = c->SegsIn,
             Congestion = c->Algorithm,
         };
     }
 
     private static void SetFlag(Tcb* c, TcbFlags flag, bool on) => c->Flags = on ? c->Flags | flag : c->Flags & ~flag;
-
-    /// <summary>Nagle or cork has just been lifted: what they held goes out.</summary>
-    private void PushPending(Tcb* c)
-    {
-        if (HasUnsent(c))
-        {
-            WriteOut(c, WriteMode.Push);
-        }
-    }
 
     private Errno RestartKeepAlive(Tcb* c)
     {

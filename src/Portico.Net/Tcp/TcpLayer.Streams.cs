@@ -25,44 +25,63 @@ public sealed unsafe partial class TcpLayer
         int room = SendRoom(c);
         if (room <= 0 && data.Length > 0)
         {
-            c->Flags |= TcbFlags.NoSpace;
-            return Errno.EAGAIN;
+            return RefuseWrite(c, Errno.EAGAIN);
         }
 
         NoteAppLimited(c);
         int wanted = Math.Min(room, data.Length);
-        sent = AppendData(c, data[..wanted]);
-        if (sent < data.Length)
+        Block* last = c->SndBlockTail;
+        int lastEnd = last == null ? 0 : last->End;
+        sent = CopyIn(c, data[..wanted]);
+        if ((sent == 0 && wanted > 0) || !QueueWritten(c, last == null ? c->SndBlockHead : last, (uint)sent, flags))
         {
-            c->Flags |= TcbFlags.NoSpace;
-            if (sent == 0)
-            {
-                return Errno.ENOBUFS;
-            }
+            DropCopied(c, last, lastEnd);
+            sent = 0;
+            return RefuseWrite(c, Errno.ENOBUFS);
         }
 
-        if ((flags & TcpSendFlags.OutOfBand) != 0 && sent == data.Length && sent > 0)
+        bool isFull = sent < data.Length;
+        if ((flags & TcpSendFlags.OutOfBand) != 0 && !isFull && sent > 0)
         {
             c->Flags |= TcbFlags.UrgentMode;
             c->SndUp = c->WriteSeq;
         }
 
-        AfterAppend(c, flags);
+        AfterAppend(c, flags, isFull);
         return Errno.None;
     }
 
-    private void AfterAppend(Tcb* c, TcpSendFlags flags)
+    private void AfterAppend(Tcb* c, TcpSendFlags flags, bool isFull)
     {
-        c->Flags = (flags & TcpSendFlags.More) != 0 ? c->Flags | TcbFlags.More : c->Flags & ~TcbFlags.More;
-
-        // An answer within the delayed-ACK time makes a dialogue: ACKs ride on answers from here on.
-        if (NowMillis - c->LastReceivedMillis < c->AtoMillis)
+        if (isFull)
         {
-            c->PingPong = (byte)Math.Min(c->PingPong + 1, 255);
+            c->Flags = (c->Flags | TcbFlags.NoSpace) & ~TcbFlags.WriteContinues;
         }
 
-        SendPending(c);
+        if (isFull || (flags & TcpSendFlags.Partial) == 0)
+        {
+            PushWritten(c, flags, isFull);
+        }
+        else if (c->PacketsOut == 0 && c->Pending == PendingTimer.None)
+        {
+            // Should the rest never come, this goes out all the same.
+            ArmPersist(c);
+        }
+
         Reap();
+    }
+
+    /// <summary>There is no room for (the rest of) a write: what was queued of it goes out, and the application hears of room.</summary>
+    private Errno RefuseWrite(Tcb* c, Errno error)
+    {
+        c->Flags |= TcbFlags.NoSpace;
+        if (Has(c, TcbFlags.WriteContinues))
+        {
+            c->Flags &= ~TcbFlags.WriteContinues;
+            PushWritten(c, TcpSendFlags.None, true);
+        }
+
+        return error;
     }
 
     private static Errno CheckSend(Tcb* c)
@@ -198,9 +217,10 @@ public sealed unsafe partial class TcpLayer
                 return;
         }
 
-        // Corked data goes with it.
-        c->Flags &= ~(TcbFlags.Cork | TcbFlags.More);
-        SendPending(c);
+        // What is held back goes with it. Without memory for it now, the timer tries again.
+        c->Flags &= ~TcbFlags.WriteContinues;
+        QueueFinSegment(c);
+        PushPending(c, Nagle.Off);
     }
 
     /// <summary>

@@ -124,6 +124,21 @@ public sealed class TcpSettings
     /// <summary>How many SYNs are repeated after the same time, before that doubles.</summary>
     public int tcp_syn_linear_timeouts { get; set; } = 4;
 
+    /// <summary>Least segments that a large packet is made of, where as many may go.</summary>
+    public int tcp_min_tso_segs { get; set; } = 2;
+
+    /// <summary>The part of a window that is sent rather than waiting for a larger packet; 0 for three segments.</summary>
+    public int tcp_tso_win_divisor { get; set; } = 3;
+
+    /// <summary>Packets are larger on short paths: half as large for each 2^this microseconds of the least round trip.</summary>
+    public int tcp_tso_rtt_log { get; set; } = 9;
+
+    /// <summary>The pace in slow start, in percent of a window per round trip.</summary>
+    public int tcp_pacing_ss_ratio { get; set; } = 200;
+
+    /// <summary>The pace in congestion avoidance, in percent of a window per round trip.</summary>
+    public int tcp_pacing_ca_ratio { get; set; } = 120;
+
     /// <summary>Whether cwnd restarts after an idle RTO (RFC 5681 4.1).</summary>
     public bool tcp_slow_start_after_idle { get; set; } = true;
 

@@ -404,6 +404,12 @@ public sealed unsafe partial class TcpLayer
         }
 
         ++Mib[TcpCounter.TCPWinProbe];
+        if (c->UnsentHead == null && !QueueFinSegment(c))
+        {
+            ArmPersist(c);
+            return;
+        }
+
         SendWakeup(c);
         if (c->PacketsOut > 0 || !HasUnsent(c))
         {
@@ -416,18 +422,30 @@ public sealed unsafe partial class TcpLayer
         ArmPersist(c);
     }
 
-    /// <summary>New data as far as the window allows, Nagle or cork notwithstanding; without any, an empty probe (tcp_write_wakeup).</summary>
+    /// <summary>A segment of new data as far as the window allows, Nagle or cork notwithstanding; without any, an empty probe (tcp_write_wakeup).</summary>
     private void SendWakeup(Tcb* c)
     {
         uint windowEnd = c->SndUna + c->SndWnd;
-        if (HasUnsent(c) && Seq.Lt(c->SndNxt, windowEnd))
-        {
-            uint mss = CurrentMss(c);
-            CutAndSend(c, Math.Min(Math.Min(c->WriteSeq - c->SndNxt, windowEnd - c->SndNxt), mss), mss);
-        }
-        else
+        SendSegment* segment = c->UnsentHead;
+        if (segment == null || Seq.Geq(segment->Node.Start, windowEnd))
         {
             SendProbe(c, PacketNotes.WindowProbe);
+            return;
         }
+
+        uint mss = CurrentMss(c);
+        uint room = windowEnd - segment->Node.Start;
+        c->PushedSeq = Seq.Max(c->PushedSeq, segment->Node.End);
+        if (room < segment->Node.End - segment->Node.Start || PayloadLength(segment) > mss)
+        {
+            uint length = LimitByFragments(segment->Block, segment->Node.Start, Math.Min(Math.Min(room, mss), PayloadLength(segment)), mss);
+            if (!SplitUnsent(c, segment, length))
+            {
+                return;
+            }
+        }
+
+        segment->Flags |= TcpFlags.Psh;
+        SendNew(c, segment, mss);
     }
 }

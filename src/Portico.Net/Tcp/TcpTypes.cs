@@ -47,8 +47,14 @@ public enum TcpSendFlags
     /// <summary>MSG_OOB: the last byte is urgent.</summary>
     OutOfBand = 1,
 
+    /// <summary>MSG_EOR: what follows is not put into the same segment.</summary>
+    EndOfRecord = 0x80,
+
     /// <summary>MSG_MORE: more will follow, a partial segment may wait.</summary>
     More = 0x8000,
+
+    /// <summary>These bytes are part of one write, whose rest follows at once: nothing but full segments goes out before.</summary>
+    Partial = 0x1000_0000,
 }
 
 /// <summary>Flags of a receive (recv(2)).</summary>

@@ -136,7 +136,7 @@ public sealed unsafe partial class TcpLayer
 
         if (resend == Resend.New)
         {
-            WriteOut(c, WriteMode.Push);
+            PushPending(c, Nagle.Off);
             if (c->Flight == null || Seq.Gt(c->SndNxt, c->Flight->HighSeq))
             {
                 return;

@@ -68,9 +68,9 @@ internal sealed class WatchedSender : IDisposable
 
     public long Count(TcpCounter counter) => Tcp.Mib[counter];
 
-    public void Write(int bytes)
+    public void Write(int bytes, TcpSendFlags flags = TcpSendFlags.None)
     {
-        Assert.Equal(Errno.None, Tcp.Send(Handle, new byte[bytes], TcpSendFlags.None, out int sent));
+        Assert.Equal(Errno.None, Tcp.Send(Handle, new byte[bytes], flags, out int sent));
         Assert.Equal(bytes, sent);
         _peer.Settle();
     }
