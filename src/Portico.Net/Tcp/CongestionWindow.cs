@@ -161,7 +161,9 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        uint rto = Math.Max((uint)(RtoNanos(c) / 1_000_000), 1);
+        // Probing a window backs off without making the timeout longer.
+        long timeout = c->Pending == PendingTimer.Persist ? c->Rtt.RtoMicros * 1000L : RtoNanos(c);
+        uint rto = Math.Max((uint)(timeout / 1_000_000), 1);
         uint idle = NowMillis - c->LastSentMillis;
         if (idle <= rto)
         {

@@ -49,7 +49,7 @@ public sealed unsafe partial class TcpLayer
     private bool ShouldDefer(Tcb* c, SendSegment* segment, uint most, ref bool cwndLimited, ref bool windowLimited)
     {
         const long RecentNanos = 1_000_000;
-        if (c->CaState >= CaState.Recovery || c->TxHead == null || NowNanos - c->Flight->LastSendTime > RecentNanos)
+        if (c->CaState >= CaState.Recovery || c->TxHead == null || NowNanos - c->Flight->LastSendTime >= RecentNanos)
         {
             return false;
         }

@@ -129,10 +129,11 @@ public sealed unsafe partial class TcpLayer
 
         // SACK blocks are left out of a segment that has no room for them: an ACK with them goes out anyway.
         bool sackFits = payload + (uint)SackOptionBytes(c) <= c->Mss || payload > c->Mss;
+        TcpFlags flags = (segment->Flags & (TcpFlags.Psh | TcpFlags.Fin)) | TcpFlags.Ack;
         if (segment->PacketCount > 1)
         {
-            // The last of many segments ends a burst: the receiver may hand it on.
-            segment->Flags |= TcpFlags.Psh;
+            // The last of many segments ends a burst: the receiver may hand it on. Sent again by itself it does not.
+            flags |= TcpFlags.Psh;
         }
 
         if (payload > 0)
@@ -140,8 +141,7 @@ public sealed unsafe partial class TcpLayer
             OnDataSent(c, segment->PacketCount);
         }
 
-        Emit(c, packet, segment->Node.Start, (segment->Flags & (TcpFlags.Psh | TcpFlags.Fin)) | TcpFlags.Ack, sackFits && payload <= c->Mss,
-            segment->PacketCount);
+        Emit(c, packet, segment->Node.Start, flags, sackFits && payload <= c->Mss, segment->PacketCount);
         StampSent(c, segment);
         return true;
     }

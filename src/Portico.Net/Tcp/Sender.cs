@@ -125,7 +125,9 @@ public sealed unsafe partial class TcpLayer
             uint quota = CwndQuota(c);
             if (quota == 0)
             {
-                if (burst != Burst.Probe)
+                // A last segment with the FIN is not held back either: it does no harm.
+                bool isFin = (segment->Flags & TcpFlags.Fin) != 0 && PayloadLength(segment) <= mss;
+                if (burst != Burst.Probe && !isFin)
                 {
                     break;
                 }
