@@ -146,7 +146,7 @@ public sealed class PorticoKernel : IDisposable
         {
             using (Driver.Enter())
             {
-                return [.. _processes.Values];
+                return [.. _processes.Values.Where(static process => !process.HasExited)];
             }
         }
     }

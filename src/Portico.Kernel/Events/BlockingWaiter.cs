@@ -59,10 +59,10 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
         Interruption = Errno.None;
     }
 
-    /// <summary>Under the lock: a process's call waits, and holds what its descriptor stood for until <see cref="EndCall"/>.</summary>
-    public void BeginCall(Process caller, OpenFileDescription held)
+    /// <summary>Under the lock: a process's call waits, and holds what its descriptor stood for, if it has one, until <see cref="EndCall"/>.</summary>
+    public void BeginCall(Process caller, OpenFileDescription? held)
     {
-        held.AddReference();
+        held?.AddReference();
         Caller = caller;
         _held = held;
     }
@@ -129,6 +129,47 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
             {
                 return true;
             }
+        }
+    }
+
+    /// <summary>
+    /// Waits in a queue that it has been added to until the call is done or the time (of <see cref="StackDriver.DeadlineAfter"/>) has come, and is
+    /// then taken out. Errors: the call's; EAGAIN when the time is up, EINTR where the wait was interrupted.
+    /// </summary>
+    public Errno WaitFor<TCall, TResult>(ref WaitQueue queue, StackDriver driver, ref TCall call, long deadlineTicks, out TResult result)
+        where TCall : struct, IFileCall<TResult>, allows ref struct
+    {
+        while (true)
+        {
+            bool woken = Wait(deadlineTicks);
+            bool wakeIsComing = false;
+            Errno error;
+            using (driver.Enter())
+            {
+                Caller?.BeginCall();
+                error = call.TryPerform(out result);
+                if (error == Errno.EAGAIN && woken && Interruption == Errno.None)
+                {
+                    Arm(driver);
+                    continue;
+                }
+
+                if (error == Errno.EAGAIN && Interruption != Errno.None)
+                {
+                    error = Interruption;
+                }
+
+                wakeIsComing = IsNotified && !woken;
+                queue.Remove(this, driver);
+                EndCall();
+            }
+
+            if (wakeIsComing)
+            {
+                WaitForPendingWake();
+            }
+
+            return error;
         }
     }
 

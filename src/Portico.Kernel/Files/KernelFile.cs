@@ -169,39 +169,6 @@ public abstract class KernelFile
 
     /// <summary>Waits until the call is done or the time (of <see cref="StackDriver.DeadlineAfter"/>) has come, then takes the waiter out.</summary>
     internal Errno WaitFor<TCall, TResult>(ref TCall call, BlockingWaiter waiter, long deadlineTicks, out TResult result)
-        where TCall : struct, IFileCall<TResult>, allows ref struct
-    {
-        while (true)
-        {
-            bool woken = waiter.Wait(deadlineTicks);
-            bool wakeIsComing = false;
-            Errno error;
-            using (Driver.Enter())
-            {
-                waiter.Caller?.BeginCall();
-                error = call.TryPerform(out result);
-                if (error == Errno.EAGAIN && woken && waiter.Interruption == Errno.None)
-                {
-                    waiter.Arm(Driver);
-                    continue;
-                }
-
-                if (error == Errno.EAGAIN && waiter.Interruption != Errno.None)
-                {
-                    error = waiter.Interruption;
-                }
-
-                wakeIsComing = waiter.IsNotified && !woken;
-                Waiters.Remove(waiter, Driver);
-                waiter.EndCall();
-            }
-
-            if (wakeIsComing)
-            {
-                waiter.WaitForPendingWake();
-            }
-
-            return error;
-        }
-    }
+        where TCall : struct, IFileCall<TResult>, allows ref struct =>
+        waiter.WaitFor(ref Waiters, Driver, ref call, deadlineTicks, out result);
 }

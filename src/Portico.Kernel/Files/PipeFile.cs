@@ -72,7 +72,7 @@ internal sealed partial class PipeFile(PorticoKernel kernel, bool isPrivileged) 
             return Errno.ENOTTY;
         }
 
-        return MemoryMarshal.TryWrite(argument, _pipe.Length) ? Errno.None : Errno.EINVAL;
+        return MemoryMarshal.TryWrite(argument, _pipe.Length) ? Errno.None : Errno.EFAULT;
     }
 
     internal override Errno Control(OpenFileDescription description, FcntlCommand command, long argument, out long result)

@@ -57,6 +57,8 @@ public sealed partial class Process
         Kernel = parent.Kernel;
         Id = id;
         ParentId = parent.Id;
+        Parent = parent;
+        parent._children.Add(this);
         Name = parent.Name;
         UserId = parent.UserId;
         GroupId = parent.GroupId;
@@ -77,8 +79,8 @@ public sealed partial class Process
     /// <summary>The process id.</summary>
     public int Id { get; }
 
-    /// <summary>The process that forked it; 0 for none.</summary>
-    public int ParentId { get; }
+    /// <summary>The process that forked it; 0 for none, and 1 where that has exited (getppid(2)).</summary>
+    public int ParentId { get; private set; }
 
     /// <summary>The name.</summary>
     public string Name { get; private set; }
@@ -156,28 +158,6 @@ public sealed partial class Process
                     _descriptors.Remove(fd)!.Release();
                 }
             }
-        }
-    }
-
-    /// <summary>Ends the process: its calls that wait fail with EINTR, and its descriptors are closed.</summary>
-    public void Exit()
-    {
-        using (Driver.Enter())
-        {
-            if (HasExited)
-            {
-                return;
-            }
-
-            HasExited = true;
-            foreach (IBlockedCall waiter in _blocked)
-            {
-                waiter.Interrupt(Driver);
-            }
-
-            _descriptors.Leave();
-            Kernel.Remove(this);
-            LeaveSession();
         }
     }
 

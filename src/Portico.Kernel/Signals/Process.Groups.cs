@@ -10,9 +10,6 @@ public sealed partial class Process
     /// <summary>Its process group; a process that the embedder makes begins with one and a session of its own.</summary>
     internal ProcessGroup Group { get; private set; } = null!;
 
-    /// <summary>The process that forked it, while that is there.</summary>
-    internal Process? Parent => Kernel.Find(ParentId);
-
     internal bool IsSessionLeader => Group.Session.Leader == this;
 
     /// <summary>The terminal that /dev/tty is for it (tty(4)); null for none. Each process has it from its parent.</summary>
@@ -108,26 +105,25 @@ public sealed partial class Process
         }
     }
 
-    /// <summary>Under the lock, at its end: the parent hears of it, and a session loses its terminal with its leader.</summary>
+    /// <summary>Under the lock, at its end: a session loses its terminal with its leader.</summary>
     private void LeaveSession()
     {
-        if (IsSessionLeader)
+        if (!IsSessionLeader)
         {
-            Session session = Group.Session;
-            session.Leader = null;
-            if (ControllingTerminal is { } terminal)
-            {
-                terminal.Foreground?.Signal(new SignalInfo(Signal.SIGHUP, SignalInfo.SI_KERNEL));
-                terminal.LeaveSession();
-            }
-            else
-            {
-                session.OldForeground?.Signal(new SignalInfo(Signal.SIGHUP, SignalInfo.SI_KERNEL));
-                session.OldForeground?.Signal(new SignalInfo(Signal.SIGCONT, SignalInfo.SI_KERNEL));
-            }
+            return;
         }
 
-        Parent?.Receive(new SignalInfo(Signal.SIGCHLD, SignalInfo.CLD_EXITED, Id, UserId));
-        LeaveGroup();
+        Session session = Group.Session;
+        session.Leader = null;
+        if (ControllingTerminal is { } terminal)
+        {
+            terminal.Foreground?.Signal(new SignalInfo(Signal.SIGHUP, SignalInfo.SI_KERNEL));
+            terminal.LeaveSession();
+        }
+        else
+        {
+            session.OldForeground?.Signal(new SignalInfo(Signal.SIGHUP, SignalInfo.SI_KERNEL));
+            session.OldForeground?.Signal(new SignalInfo(Signal.SIGCONT, SignalInfo.SI_KERNEL));
+        }
     }
 }

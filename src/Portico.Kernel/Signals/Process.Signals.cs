@@ -92,11 +92,7 @@ public sealed partial class Process
                 SignalMaskChange.SIG_UNBLOCK => before & ~given,
                 _ => given,
             });
-            while (TryTakeSignal(~_blockedSignals, out SignalInfo info))
-            {
-                Deliver(info, endsWaits: true);
-            }
-
+            DeliverUnblocked();
             return 0;
         }
     }
@@ -184,20 +180,22 @@ public sealed partial class Process
     /// <summary>
     /// Under the lock: the process gets a signal. Its own calls' signals (SIGPIPE) end no other call. False where a real-time one found no room.
     /// </summary>
-    internal bool Receive(in SignalInfo info, bool isOwn = false)
+    internal bool Receive(in SignalInfo info, bool isOwn = false, bool isForThread = false)
     {
         ulong bit = SignalSet.Of(info.Signal);
-        if ((_blockedSignals & bit) == 0)
+        bool isBlocked = (BlockedNow & bit) != 0;
+        if (HasExited || (!isBlocked && Ignores(info.Signal)))
         {
-            if (!Ignores(info.Signal))
-            {
-                Deliver(info, endsWaits: !isOwn);
-            }
-
             return true;
         }
 
-        PendingSignals pending = isOwn || info.Code == SignalInfo.SI_TKILL ? _pendingOfThread : _pending;
+        if (!isBlocked && !IsAwaited(bit))
+        {
+            Deliver(info, endsWaits: !isOwn);
+            return true;
+        }
+
+        PendingSignals pending = isOwn || isForThread ? _pendingOfThread : _pending;
         Limits.Get(Resource.RLIMIT_SIGPENDING, out ResourceLimit limit);
         bool added = pending.Add(info, limit.Soft);
         foreach (SignalFile file in Kernel.SignalFiles)
@@ -208,15 +206,19 @@ public sealed partial class Process
             }
         }
 
+        _signalWaiters.NotifyEach(SocketEvents.Readable, Driver);
         return added;
     }
 
-    /// <summary>A call of the process's own causes a signal.</summary>
-    private void ReceiveOwn(Signal signal)
+    /// <summary>A call of the process's own has written what nobody can read any more.</summary>
+    private void SignalBrokenPipe(bool isBroken)
     {
-        using (Driver.Enter())
+        if (isBroken)
         {
-            Receive(new SignalInfo(signal, SignalInfo.SI_USER, Id, UserId), isOwn: true);
+            using (Driver.Enter())
+            {
+                Receive(new SignalInfo(Signal.SIGPIPE, SignalInfo.SI_USER, Id, UserId), isOwn: true);
+            }
         }
     }
 
@@ -227,7 +229,7 @@ public sealed partial class Process
     {
         if (info.Signal == Signal.SIGKILL)
         {
-            Exit();
+            End(SignalInfo.CLD_KILLED, (int)Signal.SIGKILL);
             return;
         }
 
@@ -248,18 +250,20 @@ public sealed partial class Process
 
     private Errno Send(Process target, int signal, int code)
     {
+        Errno error = CheckSend(target, signal);
+        return error != Errno.None || signal == 0 || target.Receive(new SignalInfo((Signal)signal, code, Id, UserId), isForThread: code == SignalInfo.SI_TKILL) ? error : Errno.EAGAIN;
+    }
+
+    /// <summary>Whether a process may send another a signal (kill(2)).</summary>
+    private Errno CheckSend(Process target, int signal)
+    {
         if (signal != 0 && !SignalSet.IsValid(signal))
         {
             return Errno.EINVAL;
         }
 
         bool isContinue = signal == (int)Signal.SIGCONT && target.Group.Session == Group.Session;
-        if (!IsPrivileged && target.UserId != UserId && !isContinue)
-        {
-            return Errno.EPERM;
-        }
-
-        return signal == 0 || target.Receive(new SignalInfo((Signal)signal, code, Id, UserId)) ? Errno.None : Errno.EAGAIN;
+        return !IsPrivileged && target.UserId != UserId && !isContinue ? Errno.EPERM : Errno.None;
     }
 
     private void CopySignalsTo(Process child)

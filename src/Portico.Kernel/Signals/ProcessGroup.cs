@@ -30,7 +30,7 @@ internal sealed class ProcessGroup(int id, Session session)
         {
             foreach (Process member in Members)
             {
-                if (member.Parent is { } parent && parent.Group != this && parent.Group.Session == Session)
+                if (!member.HasExited && member.Parent is { } parent && parent.Group != this && parent.Group.Session == Session)
                 {
                     return false;
                 }

@@ -38,7 +38,10 @@ internal sealed class PendingSignals
 
     public ulong Set { get; private set; }
 
-    /// <summary>Adds a signal; false where a real-time one finds no room. One of kill(2) is kept all the same, without where it comes from.</summary>
+    /// <summary>
+    /// Adds a signal; false where a real-time one finds no room. One of kill(2), or a standard one, is kept all the same, without where it
+    /// comes from.
+    /// </summary>
     public bool Add(in SignalInfo info, ulong limit)
     {
         bool isQueued = info.Signal >= Signal.SIGRTMIN;
@@ -47,12 +50,12 @@ internal sealed class PendingSignals
             return true;
         }
 
-        bool hasRoom = !isQueued || (ulong)_queue.Count < limit;
+        bool hasRoom = (!isQueued && info.Code >= 0) || (ulong)_queue.Count < limit;
         if (hasRoom)
         {
             _queue.Add(info);
         }
-        else if (info.Code != SignalInfo.SI_USER)
+        else if (isQueued && info.Code != SignalInfo.SI_USER)
         {
             return false;
         }

@@ -67,11 +67,7 @@ public sealed partial class Process
             WriteCall call = new(IoCursor.From(Data.Span[(int)_done..]), _done) { Description = Description };
             Errno error = call.TryPerform(out result);
             _done = result;
-            if (call.BreaksPipe)
-            {
-                Process.ReceiveOwn(Signal.SIGPIPE);
-            }
-
+            Process.SignalBrokenPipe(call.BreaksPipe);
             return error;
         }
 

@@ -67,6 +67,19 @@ public sealed partial class Process
         return waiter;
     }
 
+    /// <summary>The same for what is no file's: a child, a signal.</summary>
+    private BlockingWaiter BeginWait(ref WaitQueue queue, bool isRestartable)
+    {
+        BlockingWaiter waiter = BlockingWaiter.Current;
+        waiter.Arm(Driver);
+        waiter.Interest = SocketEvents.Readable;
+        waiter.BeginCall(this, held: null);
+        waiter.IsRestartable = isRestartable;
+        queue.Add(waiter);
+        AddBlocked(waiter);
+        return waiter;
+    }
+
     private void AddBlocked(IBlockedCall waiter)
     {
         waiter.BlockedIndex = _blocked.Count;

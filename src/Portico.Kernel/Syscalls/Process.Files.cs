@@ -135,11 +135,7 @@ public sealed partial class Process
     private SyscallResult Run(int fd, ref WriteCall call)
     {
         SyscallResult result = Run(fd, ref call, SocketEvents.Writable);
-        if (call.BreaksPipe)
-        {
-            ReceiveOwn(Signal.SIGPIPE);
-        }
-
+        SignalBrokenPipe(call.BreaksPipe);
         return result;
     }
 

@@ -195,11 +195,7 @@ public sealed partial class Process
 
         SendCall call = new(source, message);
         SyscallResult result = Run(fd, ref call, SocketEvents.Writable, (flags & MessageFlags.MSG_DONTWAIT) == 0, pinned);
-        if (result.Error == Errno.EPIPE && (flags & MessageFlags.MSG_NOSIGNAL) == 0 && call.Description.File.WritesAll)
-        {
-            ReceiveOwn(Signal.SIGPIPE);
-        }
-
+        SignalBrokenPipe(result.Error == Errno.EPIPE && (flags & MessageFlags.MSG_NOSIGNAL) == 0 && call.Description.File.WritesAll);
         if (call.Message.Unix.Rights != null)
         {
             using (Driver.Enter())

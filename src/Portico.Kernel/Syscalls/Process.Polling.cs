@@ -94,8 +94,11 @@ public sealed partial class Process
     public SyscallResult EpollWait(int epollFd, Span<EpollEvent> events, int timeoutMilliseconds) =>
         EpollPwait2(epollFd, events, timeoutMilliseconds < 0 ? null : Duration.FromMilliseconds(timeoutMilliseconds));
 
-    /// <summary>epoll_pwait2(2), without a signal mask: waits for at least one event; null for no time-out. Errors: EBADF, EINVAL.</summary>
-    public SyscallResult EpollPwait2(int epollFd, Span<EpollEvent> events, Duration? timeout)
+    /// <summary>
+    /// epoll_pwait2(2): waits for at least one event; null for no time-out. With a mask, that is what the process has blocked while it waits. Errors: EBADF,
+    /// EINVAL, EINTR.
+    /// </summary>
+    public SyscallResult EpollPwait2(int epollFd, Span<EpollEvent> events, Duration? timeout, ulong? mask = null)
     {
         EpollWaitCall call = new(events);
         BlockingWaiter waiter;
@@ -118,10 +121,23 @@ public sealed partial class Process
                 return 0;
             }
 
+            if (!TryBeginMask(mask, endsByIgnored: true))
+            {
+                return Errno.EINTR;
+            }
+
             waiter = BeginWait(description, SocketEvents.Readable);
         }
 
         SyscallResult taken = Finish(ref call, waiter, ToTimeSpan(timeout));
+        if (mask != null)
+        {
+            using (Driver.Enter())
+            {
+                EndMask(mask);
+            }
+        }
+
         return taken.Error == Errno.EAGAIN ? 0 : taken;
     }
 
@@ -132,8 +148,10 @@ public sealed partial class Process
     public SyscallResult Poll(Span<PollDescriptor> descriptors, int timeoutMilliseconds) =>
         Ppoll(descriptors, timeoutMilliseconds < 0 ? null : Duration.FromMilliseconds(timeoutMilliseconds));
 
-    /// <summary>ppoll(2), without a signal mask; null for no time-out. Errors: EINVAL.</summary>
-    public SyscallResult Ppoll(Span<PollDescriptor> descriptors, Duration? timeout)
+    /// <summary>
+    /// ppoll(2); null for no time-out. With a mask, that is what the process has blocked while it waits. Errors: EINVAL, EINTR.
+    /// </summary>
+    public SyscallResult Ppoll(Span<PollDescriptor> descriptors, Duration? timeout, ulong? mask = null)
     {
         BlockingWaiter waiter;
         PollWaiter?[] places;
@@ -150,9 +168,22 @@ public sealed partial class Process
             }
 
             int ready = Scan(descriptors);
-            if (ready > 0 || (timeout is { } limit && limit <= Duration.Zero))
+            bool isTimeUp = timeout is { } limit && limit <= Duration.Zero;
+            if (ready > 0 || (isTimeUp && mask == null))
             {
                 return ready;
+            }
+
+            // A signal that the mask lets through comes before the end of the time.
+            if (!TryBeginMask(mask))
+            {
+                return Errno.EINTR;
+            }
+
+            if (isTimeUp)
+            {
+                EndMask(mask);
+                return 0;
             }
 
             waiter = BlockingWaiter.Current;
@@ -169,10 +200,10 @@ public sealed partial class Process
             }
         }
 
-        return FinishPoll(descriptors, waiter, places, Driver.DeadlineAfter(ToTimeSpan(timeout)));
+        return FinishPoll(descriptors, waiter, places, Driver.DeadlineAfter(ToTimeSpan(timeout)), mask);
     }
 
-    private SyscallResult FinishPoll(Span<PollDescriptor> descriptors, BlockingWaiter waiter, PollWaiter?[] places, long deadline)
+    private SyscallResult FinishPoll(Span<PollDescriptor> descriptors, BlockingWaiter waiter, PollWaiter?[] places, long deadline, ulong? mask)
     {
         while (true)
         {
@@ -197,6 +228,7 @@ public sealed partial class Process
 
                 EndWait(waiter);
                 waiter.Disarm();
+                EndMask(mask);
                 wakeIsComing = waiter.IsNotified && !woken;
             }
 
@@ -231,9 +263,10 @@ public sealed partial class Process
 
     /// <summary>
     /// select(2): sets of descriptors as bits, each 64 in a word; a set may be empty for none. The number of bits that are left. Errors:
-    /// EINVAL for a negative number of descriptors, EBADF.
+    /// EINVAL for a negative number of descriptors, EBADF, EINTR. With a mask it is pselect(2).
     /// </summary>
-    public SyscallResult Select(int count, Span<ulong> readable, Span<ulong> writable, Span<ulong> exceptional, Duration? timeout)
+    public SyscallResult Select(
+        int count, Span<ulong> readable, Span<ulong> writable, Span<ulong> exceptional, Duration? timeout, ulong? mask = null)
     {
         if (count < 0)
         {
@@ -257,7 +290,7 @@ public sealed partial class Process
         }
 
         Span<PollDescriptor> descriptors = CollectionsMarshal.AsSpan(list);
-        SyscallResult result = Ppoll(descriptors, timeout);
+        SyscallResult result = Ppoll(descriptors, timeout, mask);
         if (result.IsError)
         {
             return result;

@@ -13,6 +13,9 @@ public sealed partial class Process
     {
         private IoCursor _memory = memory;
 
+        /// <summary>Whether nobody can read it any more, so that SIGPIPE is due.</summary>
+        public bool BreaksPipe { get; private set; }
+
         public OpenFileDescription Description { get; set; } = null!;
 
         public Errno TryPerform(out long result)
@@ -24,9 +27,10 @@ public sealed partial class Process
                 return pipe.TakeTo(ref _memory, out result);
             }
 
-            if (pipe.Readers == 0 || pipe.IsFull)
+            BreaksPipe = pipe.Readers == 0;
+            if (BreaksPipe || pipe.IsFull)
             {
-                return pipe.Readers == 0 ? Errno.EPIPE : Errno.EAGAIN;
+                return BreaksPipe ? Errno.EPIPE : Errno.EAGAIN;
             }
 
             result = pipe.AppendMemory(ref _memory);
@@ -181,6 +185,7 @@ public sealed partial class Process
 
             call = new MemorySpliceCall(memory) { Description = description };
             error = call.TryPerform(out long moved);
+            SignalBrokenPipe(call.BreaksPipe);
             if (error != Errno.EAGAIN || (flags & SpliceFlags.SPLICE_F_NONBLOCK) != 0)
             {
                 return error == Errno.None ? moved : error;
@@ -189,6 +194,8 @@ public sealed partial class Process
             waiter = BeginWait(description, description.IsWritable ? SocketEvents.Writable : SocketEvents.Readable);
         }
 
-        return Finish(ref call, waiter, Timeout.InfiniteTimeSpan);
+        SyscallResult result = Finish(ref call, waiter, Timeout.InfiniteTimeSpan);
+        SignalBrokenPipe(call.BreaksPipe);
+        return result;
     }
 }

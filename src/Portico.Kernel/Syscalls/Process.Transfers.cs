@@ -80,6 +80,13 @@ public sealed partial class Process
             return Errno.EBADF;
         }
 
+        // Linux's file system of terminals is one of small files, and so the first two gigabytes are all that can be sent to one.
+        long at = position ?? source.Offset;
+        if (target.Entry?.Inode.FileSystem is TerminalFileSystem && at >= int.MaxValue && (count > 0 || at > int.MaxValue))
+        {
+            return Errno.EOVERFLOW;
+        }
+
         if (target.File is PipeFile)
         {
             return Errno.None;
@@ -169,7 +176,7 @@ public sealed partial class Process
         count > long.MaxValue || position < 0 || position > long.MaxValue - (long)count ? Errno.EINVAL : Errno.None;
 
     /// <summary>Under the lock: makes a transfer where that needs no waiting. Where it does, both descriptions are held until it is finished.</summary>
-    private static bool TryBegin(ref Transfer transfer, ref long? sourcePosition, ref long? targetPosition, out SyscallResult result)
+    private bool TryBegin(ref Transfer transfer, ref long? sourcePosition, ref long? targetPosition, out SyscallResult result)
     {
         Errno error = transfer.TryPerform(out long moved);
         result = error == Errno.None ? moved : error;
@@ -180,7 +187,7 @@ public sealed partial class Process
             return false;
         }
 
-        SetPositions(transfer, ref sourcePosition, ref targetPosition);
+        EndTransfer(transfer, ref sourcePosition, ref targetPosition);
         return true;
     }
 
@@ -218,17 +225,18 @@ public sealed partial class Process
         }
     }
 
-    private static SyscallResult End(ref Transfer transfer, ref long? sourcePosition, ref long? targetPosition, SyscallResult result)
+    private SyscallResult End(ref Transfer transfer, ref long? sourcePosition, ref long? targetPosition, SyscallResult result)
     {
-        SetPositions(transfer, ref sourcePosition, ref targetPosition);
+        EndTransfer(transfer, ref sourcePosition, ref targetPosition);
         transfer.Source.Release();
         transfer.Target.Release();
         return result;
     }
 
-    /// <summary>Positions go to where the caller has them, or to the descriptions.</summary>
-    private static void SetPositions(in Transfer transfer, ref long? sourcePosition, ref long? targetPosition)
+    /// <summary>A broken pipe is told by a signal too. Positions go to where the caller has them, or to the descriptions.</summary>
+    private void EndTransfer(in Transfer transfer, ref long? sourcePosition, ref long? targetPosition)
     {
+        SignalBrokenPipe(transfer.BreaksPipe);
         SetPosition(transfer.Source, ref sourcePosition, transfer.SourcePosition);
         SetPosition(transfer.Target, ref targetPosition, transfer.TargetPosition);
     }

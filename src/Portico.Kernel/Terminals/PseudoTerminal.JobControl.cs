@@ -6,10 +6,13 @@ namespace Portico.Kernel;
 // The session that the terminal controls, and which of its groups is in the foreground (credentials(7), tty_ioctl(4)).
 internal sealed partial class PseudoTerminal
 {
+    /// <summary>The number of the group in the foreground; 0 for none.</summary>
+    private int _foreground;
+
     public Session? Session { get; private set; }
 
-    /// <summary>Who gets the signals of the keyboard, and may read.</summary>
-    public ProcessGroup? Foreground { get; private set; }
+    /// <summary>Who gets the signals of the keyboard, and may read; null also where the group that was put there is gone, or is yet to be made.</summary>
+    public ProcessGroup? Foreground => _foreground == 0 ? null : Kernel.FindGroup(_foreground);
 
     public void SignalForeground(Signal signal) => Foreground?.Signal(new SignalInfo(signal, SignalInfo.SI_KERNEL));
 
@@ -24,7 +27,7 @@ internal sealed partial class PseudoTerminal
             }
         }
 
-        (Session, Foreground) = (null, null);
+        (Session, _foreground) = (null, 0);
     }
 
     /// <summary>The terminal is gone: the leader of its session is told.</summary>
@@ -57,7 +60,7 @@ internal sealed partial class PseudoTerminal
     public Errno CheckChange(Terminal end, Signal signal = Signal.SIGTTOU)
     {
         Process? caller = Kernel.Caller;
-        if (end.IsMaster || caller == null || caller.ControllingTerminal != this || Foreground == null || caller.Group == Foreground)
+        if (end.IsMaster || caller == null || caller.ControllingTerminal != this || _foreground == 0 || caller.Group.Id == _foreground)
         {
             return Errno.None;
         }
@@ -130,7 +133,7 @@ internal sealed partial class PseudoTerminal
             return Errno.EFAULT;
         }
 
-        BinaryPrimitives.WriteInt32LittleEndian(argument, ofSession ? Session!.Id : Foreground?.Id ?? 0);
+        BinaryPrimitives.WriteInt32LittleEndian(argument, ofSession ? Session!.Id : _foreground);
         return Errno.None;
     }
 
@@ -160,18 +163,14 @@ internal sealed partial class PseudoTerminal
             return Errno.ENOTTY;
         }
 
-        ProcessGroup? group = Kernel.FindGroup(groupId);
-        if (group == null)
+        // The number of a process that leads no group yet will do as well, as in Linux.
+        Session? session = Kernel.FindGroup(groupId)?.Session ?? Kernel.Find(groupId)?.Group.Session;
+        if (session != Session || session == null)
         {
-            return Kernel.Find(groupId) == null ? Errno.ESRCH : Errno.EPERM;
+            return session == null ? Errno.ESRCH : Errno.EPERM;
         }
 
-        if (group.Session != Session)
-        {
-            return Errno.EPERM;
-        }
-
-        Foreground = group;
+        _foreground = groupId;
         return Errno.None;
     }
 
@@ -179,6 +178,6 @@ internal sealed partial class PseudoTerminal
     {
         Session = leader.Group.Session;
         leader.ControllingTerminal = this;
-        Foreground = leader.Group;
+        _foreground = leader.Group.Id;
     }
 }

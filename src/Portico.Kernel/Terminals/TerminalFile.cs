@@ -20,6 +20,10 @@ internal sealed partial class TerminalFile(Terminal terminal) : KernelFile(termi
 
     internal override FileType Type => FileType.CharacterDevice;
 
+    internal override bool CanSpliceFrom => true;
+
+    internal override bool CanSpliceTo => true;
+
     internal override bool WritesAll => true;
 
     /// <summary>How long a read waits at most (VTIME).</summary>

@@ -48,6 +48,7 @@ internal static unsafe class FileOperations
         ["lseek from the end"] = (kit, fd) => kit.Call(lseek, fd, 0, (long)SeekWhence.SEEK_END),
         ["lseek from nowhere"] = (kit, fd) => kit.Call(lseek, fd, 0, 9),
         ["fstat"] = Status,
+        ["FIONREAD to nowhere"] = (kit, fd) => kit.Call(ioctl, fd, (long)IoctlRequest.FIONREAD, 0),
         ["FIONREAD"] = (kit, fd) => kit.IoctlInt(fd, IoctlRequest.FIONREAD),
         ["FIONBIO on and off"] = (kit, fd) =>
         {

@@ -115,15 +115,34 @@ internal sealed unsafe partial class LinuxProcess : ISystem
 
     public long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5)
     {
-        if (number != Kit.ExitNumber)
+        if (number != SyscallNumber.exit)
         {
-            return Order(1, (long)number, a0, a1, a2, a3, a4, a5);
+            long result = Order(1, (long)number, a0, a1, a2, a3, a4, a5);
+            if (number == SyscallNumber.wait4 && result > 0)
+            {
+                ForgetWaitedFor(result);
+            }
+            else if (number == SyscallNumber.waitid && result == 0 && ((WaitOptions)a3 & WaitOptions.WNOWAIT) == 0)
+            {
+                ForgetWaitedFor(((int*)a2)[4]);
+            }
+
+            return result;
         }
 
         Post(1, (long)number, a0, 0, 0, 0, 0, 0);
         Thread.Sleep(20);
         _hasEnded = true;
         return 0;
+    }
+
+    /// <summary>Its number may be another's from now on, which must not be killed in its place.</summary>
+    private void ForgetWaitedFor(long id)
+    {
+        foreach (LinuxProcess process in _all)
+        {
+            process._hasEnded |= process.Id == id;
+        }
     }
 
     public ISystem Fork() => new LinuxProcess(_all, this);

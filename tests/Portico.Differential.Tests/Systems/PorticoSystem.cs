@@ -39,16 +39,8 @@ internal sealed class PorticoSystem : ISystem
 
         public string Name => "Portico";
 
-        public long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5)
-        {
-            if (number != Kit.ExitNumber)
-            {
-                return LinuxAbi.Invoke(_process, number, a0, a1, a2, a3, a4, a5);
-            }
-
-            _process.Exit();
-            return 0;
-        }
+        public long Call(SyscallNumber number, long a0, long a1, long a2, long a3, long a4, long a5) =>
+            LinuxAbi.Invoke(_process, number, a0, a1, a2, a3, a4, a5);
 
         public ISystem Fork() => new Child(_process.Fork());
 

@@ -94,6 +94,38 @@ public sealed class JobControlTests
         leader.Open("/dev/tty", O_RDWR);
     });
 
+    [Fact]
+    public void The_foreground_may_be_a_process_that_leads_no_group_yet() => BothKernels.Run(kit =>
+    {
+        (Kit leader, long master, long slave) = Controlled(kit);
+        Kit job = leader.Fork("job");
+        Kit other = kit.Leader("other");
+        SetForeground(leader, slave, 999_999_999);
+        SetForeground(leader, slave, other.Id);
+        SetForeground(leader, slave, 0);
+        SetForeground(leader, slave, -1);
+        SetForeground(leader, slave, job.Id);
+        Ask(leader, slave, IoctlRequest.TIOCGPGRP);
+        kit.WriteBytes(master, [3]);
+        leader.Pending();
+        job.Pending();
+        leader.Read(slave, 10);
+        job.Read(slave, 10);
+        job.Call(setpgid, 0, 0);
+        kit.WriteBytes(master, [3]);
+        leader.Pending();
+        job.Pending();
+        job.Read(slave, 10);
+        job.Exit();
+        Ask(leader, slave, IoctlRequest.TIOCGPGRP);
+        leader.Wait4(job.Id);
+        Ask(leader, slave, IoctlRequest.TIOCGPGRP);
+        leader.Read(slave, 10);
+        SetForeground(leader, slave, job.Id);
+        SetForeground(leader, slave, leader.Id);
+        leader.Read(slave, 10);
+    });
+
     [Theory]
     [InlineData("^C", "")]
     [InlineData("^Z", "")]

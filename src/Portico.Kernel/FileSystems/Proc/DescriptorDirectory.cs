@@ -11,18 +11,18 @@ internal sealed class DescriptorDirectory(ProcFileSystem proc, Process process, 
     private const int OwnerOnly = 0x140;
 
     /// <summary>How many descriptors there are, as Linux tells since 6.2.</summary>
-    public override long Size => areLinks ? process.Descriptors.Count : 0;
+    public override long Size => areLinks && !process.HasExited ? process.Descriptors.Count : 0;
 
     public override Errno Lookup(ReadOnlySpan<byte> name, out DirectoryEntry? entry)
     {
-        bool isThere = TryParse(name, out int fd) && process.Descriptors.TryGet(fd, out _);
+        bool isThere = TryParse(name, out int fd) && !process.HasExited && process.Descriptors.TryGet(fd, out _);
         entry = isThere ? new DirectoryEntry(this, name.ToArray(), Make(fd)) : null;
         return isThere ? Errno.None : Errno.ENOENT;
     }
 
     public override Errno List(ref long position, ref DirectoryListing listing)
     {
-        if (!ListDots(ref position, ref listing))
+        if (!ListDots(ref position, ref listing) || process.HasExited)
         {
             return Errno.None;
         }

@@ -28,14 +28,14 @@ internal sealed class ProcessDirectory(ProcFileSystem proc, Process process, boo
     public override Errno Lookup(ReadOnlySpan<byte> name, out DirectoryEntry? entry)
     {
         entry = null;
-        return process.HasExited ? Errno.ENOENT : base.Lookup(name, out entry);
+        return process.IsGone ? Errno.ENOENT : base.Lookup(name, out entry);
     }
 
     public override Errno List(ref long position, ref DirectoryListing listing) =>
-        process.HasExited ? Errno.ENOENT : base.List(ref position, ref listing);
+        process.IsGone ? Errno.ENOENT : base.List(ref position, ref listing);
 }
 
-/// <summary>A text about a process. Errors: ESRCH once it has exited.</summary>
+/// <summary>A text about a process. Errors: ESRCH once it has exited and has been waited for.</summary>
 internal class ProcessFile(ProcFileSystem proc, Process process, Action<Process, ProcText> write, int permissions = ProcFileSystem.ReadableByAll)
     : ProcFile(proc, permissions, process.UserId, process.GroupId)
 {
@@ -43,7 +43,7 @@ internal class ProcessFile(ProcFileSystem proc, Process process, Action<Process,
 
     private protected override Errno MakeReader(out ProcReader? reader)
     {
-        reader = Process.HasExited ? null : new ProcTextReader(text => write(Process, text));
+        reader = Process.IsGone ? null : new ProcTextReader(text => write(Process, text));
         return reader == null ? Errno.ESRCH : Errno.None;
     }
 }
@@ -80,16 +80,16 @@ internal sealed class ProcessNameFile(ProcFileSystem proc, Process process)
     }
 }
 
-/// <summary>A link to a place of a process: for the process itself and its owner. Errors: EACCES.</summary>
+/// <summary>A link to a place of a process: for the process itself and its owner. Errors: EACCES, ENOENT once it has exited.</summary>
 internal sealed class ProcessLink(ProcFileSystem proc, Process process, Func<Process, DirectoryEntry> place)
     : SymbolicLink(proc, process.UserId, process.GroupId)
 {
     public override Errno ReadTarget(Process reader, out byte[] target)
     {
         bool mayRead = IsOwner(reader);
-        target = mayRead ? System.Text.Encoding.UTF8.GetBytes(place(process).Path()) : [];
-        return mayRead ? Errno.None : Errno.EACCES;
+        target = mayRead && !process.HasExited ? System.Text.Encoding.UTF8.GetBytes(place(process).Path()) : [];
+        return !mayRead ? Errno.EACCES : process.HasExited ? Errno.ENOENT : Errno.None;
     }
 
-    public override DirectoryEntry? Follow(Process walker) => IsOwner(walker) ? place(process) : null;
+    public override DirectoryEntry? Follow(Process walker) => IsOwner(walker) && !process.HasExited ? place(process) : null;
 }

@@ -51,17 +51,23 @@ internal static class ProcessTexts
     public static void WriteStatus(Process process, ProcText text)
     {
         (int id, int user, int group) = (process.Id, process.UserId, process.GroupId);
-        text.Add($"Name:\t{NameOf(process)}\nUmask:\t{Convert.ToString(process.UmaskBits, 8).PadLeft(4, '0')}\n");
-        text.Add($"State:\t{(process.IsSleeping ? "S (sleeping)" : "R (running)")}\nTgid:\t{id}\nNgid:\t0\nPid:\t{id}\nPPid:\t{process.ParentId}\n");
+        text.Add($"Name:\t{NameOf(process)}\n");
+        if (!process.HasExited)
+        {
+            text.Add($"Umask:\t{Convert.ToString(process.UmaskBits, 8).PadLeft(4, '0')}\n");
+        }
+
+        string state = process.HasExited ? "Z (zombie)" : process.IsSleeping ? "S (sleeping)" : "R (running)";
+        text.Add($"State:\t{state}\nTgid:\t{id}\nNgid:\t0\nPid:\t{id}\nPPid:\t{process.ParentId}\n");
         text.Add($"TracerPid:\t0\nUid:\t{user}\t{user}\t{user}\t{user}\nGid:\t{group}\t{group}\t{group}\t{group}\n");
-        text.Add($"FDSize:\t{process.Descriptors.Size}\nGroups:\t \nNStgid:\t{id}\nNSpid:\t{id}\nKthread:\t0\nThreads:\t1\n");
+        text.Add($"FDSize:\t{(process.HasExited ? 0 : process.Descriptors.Size)}\nGroups:\t \nNStgid:\t{id}\nNSpid:\t{id}\nKthread:\t0\nThreads:\t1\n");
     }
 
     /// <summary>52 fields, of which those about memory and time of a processor are 0 here: a process of this kernel has none.</summary>
     public static void WriteStat(Process process, ProcText text)
     {
         const int FieldsBehindParent = 48;
-        text.Add($"{process.Id} ({NameOf(process)}) {(process.IsSleeping ? "S" : "R")} {process.ParentId}");
+        text.Add($"{process.Id} ({NameOf(process)}) {(process.HasExited ? "Z" : process.IsSleeping ? "S" : "R")} {process.ParentId}");
         for (int i = 0; i < FieldsBehindParent; i++)
         {
             // The 20th field is the number of threads.

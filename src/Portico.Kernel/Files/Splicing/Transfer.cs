@@ -44,6 +44,9 @@ internal partial struct Transfer(OpenFileDescription source, OpenFileDescription
     /// <summary>For what to wait.</summary>
     public SocketEvents Interest { get; private set; }
 
+    /// <summary>Whether nobody can read what goes to the target any more, so that SIGPIPE is due.</summary>
+    public bool BreaksPipe { get; private set; }
+
     private readonly bool IsNonBlocking => (flags & SpliceFlags.SPLICE_F_NONBLOCK) != 0;
 
     /// <summary>
@@ -60,6 +63,7 @@ internal partial struct Transfer(OpenFileDescription source, OpenFileDescription
             _ => FromFileToFile(),
         };
         moved = _done;
+        BreaksPipe = error == Errno.EPIPE && (target.File is PipeFile || (target.File.WritesAll && _done == 0));
         return error == Errno.EAGAIN && Awaited != null ? error : _done > 0 ? Errno.None : error;
     }
 

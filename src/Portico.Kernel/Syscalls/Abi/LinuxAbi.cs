@@ -16,7 +16,7 @@ public static unsafe partial class LinuxAbi
         SyscallResult result = Errno.ENOSYS;
         _ = TryFiles(process, number, a, ref result) || TryTransfers(process, number, a, ref result) || TryDescriptors(process, number, a, ref result) || TryPolling(process, number, a, ref result)
             || TrySockets(process, number, a, ref result) || TryMessages(process, number, a, ref result)
-            || TrySignals(process, number, a, ref result)
+            || TrySignals(process, number, a, ref result) || TryProcesses(process, number, a, ref result)
             || TryPathsOfTheirOwn(process, number, a, ref result) || TryPaths(process, number, a, ref result);
         return result.Raw;
     }
@@ -199,77 +199,9 @@ public static unsafe partial class LinuxAbi
         return result;
     }
 
-    private static bool TryPolling(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
-    {
-        switch (number)
-        {
-            case SyscallNumber.epoll_create:
-                result = a.A0 <= 0 ? Errno.EINVAL : process.EpollCreate1(0);
-                return true;
-            case SyscallNumber.epoll_create1:
-                result = process.EpollCreate1((OpenFlags)a.A0);
-                return true;
-            case SyscallNumber.epoll_ctl:
-                EpollOperation operation = (EpollOperation)a.A1;
-                result = a.A3 == 0 && operation != EpollOperation.EPOLL_CTL_DEL
-                    ? Errno.EFAULT
-                    : process.EpollCtl(a.Fd, operation, (int)a.A2, a.A3 == 0 ? default : EpollStructure.Read((void*)a.A3));
-                return true;
-            case SyscallNumber.epoll_wait or SyscallNumber.epoll_pwait:
-                result = WaitForEpoll(process, a, (int)a.A3 < 0 ? null : Duration.FromMilliseconds((int)a.A3));
-                return true;
-            case SyscallNumber.epoll_pwait2:
-                if (a.A3 != 0 && !TimeStructures.IsValid((void*)a.A3))
-                {
-                    result = Errno.EINVAL;
-                    return true;
-                }
-
-                result = WaitForEpoll(process, a, a.A3 == 0 ? null : TimeStructures.ReadTime((void*)a.A3));
-                return true;
-            case SyscallNumber.poll:
-                result = process.Poll(new Span<PollDescriptor>((void*)a.A0, (int)a.A1), (int)a.A2);
-                return true;
-            case SyscallNumber.ppoll:
-                result = a.A2 != 0 && !TimeStructures.IsValid((void*)a.A2)
-                    ? Errno.EINVAL
-                    : process.Ppoll(new Span<PollDescriptor>((void*)a.A0, (int)a.A1), a.A2 == 0 ? null : TimeStructures.ReadTime((void*)a.A2));
-                return true;
-            case SyscallNumber.select:
-                int words = ((int)Math.Clamp(a.A0, 0, 1 << 20) + 63) / 64;
-                Duration? limit = a.A4 == 0 ? null : new Duration((((long*)a.A4)[0] * 1_000_000_000) + (((long*)a.A4)[1] * 1_000));
-                result = process.Select((int)a.A0, Set(a.A1, words), Set(a.A2, words), Set(a.A3, words), limit);
-                return true;
-            default:
-                return false;
-        }
-    }
-
-    private static SyscallResult WaitForEpoll(Process process, in Arguments a, Duration? timeout)
-    {
-        const int EventsMax = int.MaxValue / EpollStructure.Bytes;
-        int count = (int)a.A2;
-        if (count is <= 0 or > EventsMax)
-        {
-            return process.EpollPwait2(a.Fd, [], timeout);
-        }
-
-        EpollEvent[] rented = System.Buffers.ArrayPool<EpollEvent>.Shared.Rent(Math.Min(count, 4096));
-        SyscallResult result = process.EpollPwait2(a.Fd, rented.AsSpan(0, Math.Min(count, rented.Length)), timeout);
-        for (int i = 0; i < result.Value; i++)
-        {
-            EpollStructure.Write((byte*)a.A1 + (i * EpollStructure.Bytes), rented[i]);
-        }
-
-        System.Buffers.ArrayPool<EpollEvent>.Shared.Return(rented);
-        return result;
-    }
-
     /// <summary>Whether a request's third word is a number, and no pointer.</summary>
     private static bool TakesValue(IoctlRequest request) => request is IoctlRequest.TCSBRK or IoctlRequest.TCSBRKP or IoctlRequest.TCXONC
         or IoctlRequest.TCFLSH or IoctlRequest.TIOCSCTTY or IoctlRequest.TIOCGPTPEER or IoctlRequest.TIOCSIG;
-
-    private static Span<ulong> Set(long pointer, int words) => pointer == 0 ? default : new Span<ulong>((void*)pointer, words);
 
     private static ReadOnlySpan<IoVector> Vectors(in Arguments a) => new(a.Pointer, (int)Math.Min((ulong)a.A2, int.MaxValue));
 }
