@@ -97,6 +97,7 @@ internal sealed partial class InetStreamSocket
                 }
 
                 OwnTcp.FastOpenKey = value.ToArray();
+                UpdateFastOpen();
                 return Errno.None;
             default:
                 return value.Length < sizeof(int) ? Errno.EINVAL : SetNumber((TcpOptionNumber)option, MemoryMarshal.Read<int>(value));
@@ -174,7 +175,7 @@ internal sealed partial class InetStreamSocket
             TcpOptionNumber.TCP_DEFER_ACCEPT => RetransmissionsToSeconds(Options.Tcp?.DeferAccept ?? 0),
             TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS => Options.Tcp is { ThinLinearTimeouts: true } ? 1 : 0,
             TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_REPAIR or TcpOptionNumber.TCP_IS_MPTCP => 0,
-            TcpOptionNumber.TCP_FASTOPEN => Options.Tcp?.FastOpenQueue ?? 0,
+            TcpOptionNumber.TCP_FASTOPEN => _stage == Stage.Listening ? Tcp.FastOpenQueueMax(Listener) : Options.Tcp?.FastOpenQueue ?? 0,
             TcpOptionNumber.TCP_TIMESTAMP => (int)(uint)(Stack.Engine.Now.Nanoseconds / 1_000_000),
             TcpOptionNumber.TCP_NOTSENT_LOWAT => (int)(Options.Tcp?.NotSentLow ?? 0),
             TcpOptionNumber.TCP_SAVE_SYN => Options.Tcp?.SaveSyn ?? 0,
@@ -210,6 +211,7 @@ internal sealed partial class InetStreamSocket
                 return Errno.EPERM;
             case TcpOptionNumber.TCP_FASTOPEN when number >= 0 && !HasConnection:
                 options.FastOpenQueue = Math.Min(number, Tcp.Settings.somaxconn);
+                UpdateFastOpen();
                 return Errno.None;
             case TcpOptionNumber.TCP_NOTSENT_LOWAT:
                 options.NotSentLow = (uint)number;
@@ -217,11 +219,14 @@ internal sealed partial class InetStreamSocket
             case TcpOptionNumber.TCP_SAVE_SYN when number is >= 0 and <= 2:
                 options.SaveSyn = (byte)number;
                 return Errno.None;
+            case TcpOptionNumber.TCP_FASTOPEN_CONNECT when isBool && (Tcp.Settings.tcp_fastopen & FastOpenClient) == 0:
+                return Errno.EOPNOTSUPP;
             case TcpOptionNumber.TCP_FASTOPEN_CONNECT when isBool && _stage == Stage.Idle:
                 options.FastOpenConnect = number != 0;
                 return Errno.None;
             case TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE when isBool && !HasConnection:
                 options.FastOpenNoCookie = number != 0;
+                UpdateFastOpen();
                 return Errno.None;
             case TcpOptionNumber.TCP_INQ when isBool:
                 options.TellsQueueLength = number != 0;

@@ -154,6 +154,8 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
         switch (_stage)
         {
+            case Stage.Connecting when IsConnectDeferred:
+                return Errno.EISCONN;
             case Stage.Connecting:
                 Errno outcome = FinishConnect();
                 return outcome == Errno.EAGAIN ? Errno.EALREADY : outcome;
@@ -162,12 +164,13 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         }
 
         Errno error = InetAddress.ForPeer(Family, IsIpv6Only, address, out Endpoint remote);
+        bool isDeferred = false;
         if (error == Errno.None)
         {
-            error = Open(remote);
+            error = Open(remote, out isDeferred);
         }
 
-        return error == Errno.None ? Errno.EINPROGRESS : error;
+        return error == Errno.None && !isDeferred ? Errno.EINPROGRESS : error;
     }
 
     public override Errno FinishConnect()
@@ -220,6 +223,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         };
         error = Tcp.Listen(request, this, out _local!.Listener);
         _stage = error == Errno.None ? Stage.Listening : Stage.Idle;
+        UpdateFastOpen();
         return error;
     }
 
@@ -295,7 +299,8 @@ internal sealed partial class InetStreamSocket : InetSocketFile
     public override Errno Send(ref IoCursor source, ref SocketMessage message, out long count)
     {
         count = 0;
-        if (!HasConnection)
+        bool opens = (message.Flags & MessageFlags.MSG_FASTOPEN) != 0 || message.HasOpened || IsConnectDeferred;
+        if (!HasConnection && !opens)
         {
             Errno left = TakeError();
             return left == Errno.None ? Errno.EPIPE : left;
@@ -308,6 +313,20 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             {
                 return wrong;
             }
+        }
+
+        if (opens)
+        {
+            Errno error = SendFastOpen(ref source, ref message, out count, out bool isOver);
+            if (error != Errno.None || isOver || (source.Remaining == 0 && count > 0))
+            {
+                return error;
+            }
+        }
+
+        if (_stage == Stage.Connecting && (message.Flags & MessageFlags.MSG_DONTWAIT) == 0)
+        {
+            Tcp.NoteWritePending(_handle);
         }
 
         TcpSendFlags flags = (message.Flags & MessageFlags.MSG_OOB) != 0 ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
@@ -522,27 +541,6 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         return error;
     }
 
-    private Errno Open(in Endpoint remote)
-    {
-        TcpOpenRequest request = new()
-        {
-            Local = new Endpoint(BoundAddress.IsUnspecified ? default : BoundAddress, Binding.Port),
-            Remote = remote,
-            Binding = Binding,
-            InterfaceIndex = Generic.InterfaceIndex,
-            SendBufferBytes = ChosenSendBuffer,
-            ReceiveBufferBytes = ChosenReceiveBuffer,
-        };
-        Errno error = Tcp.Open(request, this, out _handle);
-        if (error == Errno.None)
-        {
-            _stage = Stage.Connecting;
-            ApplyOptions();
-        }
-
-        return error;
-    }
-
     /// <summary>connect(2) with AF_UNSPEC: the socket is as it was before, and a connection is reset.</summary>
     private Errno Disconnect()
     {
@@ -575,7 +573,8 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
     private bool NoteConnected()
     {
-        if (_stage == Stage.Connecting && !IsDead() && (Tcp.Poll(_handle) & SocketEvents.Writable) != 0)
+        if (_stage == Stage.Connecting && Tcp.GetInfo(_handle, out TcpInfo info) == Errno.None
+            && info.State is not (TcpState.Closed or TcpState.SynSent or TcpState.SynReceived))
         {
             _stage = Stage.Connected;
         }

@@ -43,6 +43,8 @@ public enum MessageFlags
     MSG_NOSIGNAL = 0x4000,
     MSG_MORE = 0x8000,
     MSG_WAITFORONE = 0x1_0000,
+    MSG_ZEROCOPY = 0x400_0000,
+    MSG_FASTOPEN = 0x2000_0000,
     MSG_CMSG_CLOEXEC = 0x4000_0000,
 }
 

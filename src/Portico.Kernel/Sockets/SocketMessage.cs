@@ -27,6 +27,12 @@ internal ref struct SocketMessage
     /// <summary>Receiving: the file has seen to MSG_WAITALL itself, so that what it returns is the end.</summary>
     public bool IsComplete;
 
+    /// <summary>Sending with MSG_FASTOPEN: the connection has been opened by an earlier try of this call.</summary>
+    public bool HasOpened;
+
+    /// <summary>The same: bytes that went with the SYN, and count as sent when there is a connection.</summary>
+    public int SynBytes;
+
     /// <summary>Unix sockets: what has been made of the control messages, and goes with the data across the tries of a call that waits.</summary>
     public UnixAncillary Unix;
 }

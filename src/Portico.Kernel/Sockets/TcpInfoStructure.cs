@@ -11,6 +11,8 @@ internal static class TcpInfoStructure
     private const byte TCPI_OPT_TIMESTAMPS = 1;
     private const byte TCPI_OPT_SACK = 2;
     private const byte TCPI_OPT_WSCALE = 4;
+    private const byte TCPI_OPT_SYN_DATA = 32;
+    private const byte TCPI_OPT_TFO_CHILD = 128;
 
     public static void Write(Span<byte> to, in TcpInfo info)
     {
@@ -20,9 +22,10 @@ internal static class TcpInfoStructure
         to[2] = info.Retransmits;
         to[3] = info.Probes;
         to[4] = info.Backoff;
-        to[5] = (byte)((info.Timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (info.Sack ? TCPI_OPT_SACK : 0) | (info.WindowScale ? TCPI_OPT_WSCALE : 0));
+        to[5] = (byte)((info.Timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (info.Sack ? TCPI_OPT_SACK : 0) | (info.WindowScale ? TCPI_OPT_WSCALE : 0)
+            | (info.SynData ? TCPI_OPT_SYN_DATA : 0) | (info.FastOpenChild ? TCPI_OPT_TFO_CHILD : 0));
         to[6] = (byte)(info.SndWindShift | (info.RcvWindShift << 4));
-        to[7] = (byte)(info.IsDeliveryRateAppLimited ? 1 : 0);
+        to[7] = (byte)((info.IsDeliveryRateAppLimited ? 1 : 0) | (info.FastOpenClientFail << 1));
         ReadOnlySpan<uint> words =
         [
             info.RtoMicros, info.AtoMicros, info.SndMss, info.RcvMss,

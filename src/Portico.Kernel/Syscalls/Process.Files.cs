@@ -76,11 +76,12 @@ public sealed partial class Process
             }
 
             // A socket knows by the message that this is the same write again.
+            _message.Flags |= Description.IsNonBlocking ? MessageFlags.MSG_DONTWAIT : MessageFlags.None;
             Errno error = Description.File is SocketFile socket
                 ? socket.Send(ref _source, ref _message, out long count)
                 : Description.File.Write(Description, ref _source, out count);
             _written += count;
-            result = _written;
+            result = _written + _message.SynBytes;
             BreaksPipe = error == Errno.EPIPE && (Description.File is PipeFile || (Description.File.WritesAll && _written == 0));
             if (error == Errno.None)
             {

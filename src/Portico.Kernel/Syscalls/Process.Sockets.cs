@@ -95,9 +95,10 @@ public sealed partial class Process
                 return Errno.ENOTSOCK;
             }
 
+            Message.Flags |= waits ? MessageFlags.None : MessageFlags.MSG_DONTWAIT;
             Errno error = socket.Send(ref _source, ref Message, out long count);
             _sent += count;
-            result = _sent;
+            result = _sent + Message.SynBytes;
             if (error == Errno.None)
             {
                 return _source.Remaining > 0 && Description.File.WritesAll && waits ? Errno.EAGAIN : Errno.None;

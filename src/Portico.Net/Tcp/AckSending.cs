@@ -9,6 +9,9 @@ public sealed unsafe partial class TcpLayer
     private const uint AtoMinMillis = 40;
     private const byte QuickAcksMax = 16;
 
+    /// <summary>The longest that an ACK is delayed (TCP_DELACK_MAX).</summary>
+    private const long DelayedAckMaxNanos = 200_000_000;
+
     private void InitializeReceiveMss(Tcb* c)
     {
         int hint = Math.Min((int)c->AdvMss, c->Mss);

@@ -24,7 +24,7 @@ public sealed unsafe partial class TcpLayer
         ushort mss = request->PeerMss == 0 ? (ushort)(request->RemoteAddress.IsIpv4 ? 536 : 1220) : request->PeerMss;
         uint cookie = _cookies.Make(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, request->Irs,
             mss, _engine.Now);
-        SendSynAck(request, cookie, tsVal);
+        SendSynAck(request, cookie, tsVal, FastOpenCookie.Absent);
     }
 
     /// <summary>An ACK without a request may bring a cookie back; believed only when the queue overflowed lately. True when dealt with.</summary>

@@ -6,6 +6,13 @@ public sealed unsafe partial class TcpLayer
     /// <summary>RFC 9293 3.10.7.3.</summary>
     private void ArriveInSynSent(Tcb* c, ref Arrival seg)
     {
+        if (c->TxHead == null)
+        {
+            // Its SYN has not been sent: whatever comes is not for it.
+            CountDrop(TcpCounter.SequenceDrops);
+            return;
+        }
+
         if (seg.Has(TcpFlags.Ack))
         {
             // First: an ACK of anything but our SYN is answered with a reset, unless it is one.
@@ -58,7 +65,13 @@ public sealed unsafe partial class TcpLayer
             c->SndWnd = seg.Window;
             c->SndWl1 = seg.Seq;
             HandleAck(c, ref seg);
-            BecomeEstablished(c);
+            BecomeEstablished(c, ref seg);
+            if (Has(c, TcbExtras.SynFastOpen | TcbExtras.SynData) && FinishFastOpen(c, ref seg))
+            {
+                SendPending(c);
+                return;
+            }
+
             if (seg.Length > 0 || seg.Has(TcpFlags.Fin) || seg.Has(TcpFlags.Urg))
             {
                 // Data with the SYN-ACK: the rest of the processing sees it behind the SYN.
@@ -66,6 +79,17 @@ public sealed unsafe partial class TcpLayer
                 seg.Flags &= ~TcpFlags.Syn;
                 HandleUrgent(c, ref seg);
                 QueueData(c, ref seg);
+            }
+
+            if (Has(c, TcbExtras.WritePending))
+            {
+                // The data that the application is about to write carries the ACK.
+                c->Extras &= ~TcbExtras.WritePending;
+                EnterQuickAck(c, QuickAcksMax);
+                c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckTimer;
+                c->DelayedAckDeadline = NowNanos + DelayedAckMaxNanos;
+                ArmTimer(c);
+                return;
             }
 
             c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
@@ -124,19 +148,27 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>What changes when a connection becomes ESTABLISHED, from either side.</summary>
-    private void BecomeEstablished(Tcb* c)
+    private void BecomeEstablished(Tcb* c, ref Arrival seg)
     {
         TcpCause cause = c->State == TcpState.SynSent ? TcpCause.SynAckReceived : TcpCause.AckReceived;
         SetState(c, TcpState.Established, cause);
-        InitializeBuffers(c);
-        if (c->Flight != null)
+        if (Has(c, TcbExtras.FastOpenPending))
         {
-            c->Flight->RetransStamp = 0;
-            EndTimeoutRecovery(c);
+            CompleteFastOpen(c, ref seg);
+        }
+        else
+        {
+            InitializeBuffers(c);
+            if (c->Flight != null)
+            {
+                c->Flight->RetransStamp = 0;
+                EndTimeoutRecovery(c);
+            }
+
+            CongestionInitialize(c);
         }
 
         c->LastReceivedMillis = c->LastAckMillis = NowMillis;
-        CongestionInitialize(c);
         if (Has(c, TcbFlags.KeepAlive))
         {
             ArmKeepAlive(c, KeepIdleMillis(c));

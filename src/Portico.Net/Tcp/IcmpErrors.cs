@@ -43,7 +43,8 @@ public sealed unsafe partial class TcpLayer
         }
 
         Tcb* c = _connections.At(value);
-        if (!Seq.Between(c->SndUna, seq, c->SndNxt))
+        bool fastOpen = Has(c, TcbExtras.FastOpenPending);
+        if (!Seq.Between(fastOpen ? c->Iss : c->SndUna, seq, c->SndNxt))
         {
             ++Mib[TcpCounter.OutOfWindowIcmps];
             return;
@@ -54,7 +55,7 @@ public sealed unsafe partial class TcpLayer
             _stack.Ip.LearnPathMtu(error);
             ApplyPathMtu(c);
         }
-        else if (c->State is TcpState.SynSent or TcpState.SynReceived)
+        else if (c->State is TcpState.SynSent or TcpState.SynReceived && (!fastOpen || Has(c, TcbFlags.InAcceptQueue)))
         {
             // As Linux (tcp_v4_err), whose users expect "no route to host" in seconds; RFC 5461 3.2 weighs that against RFC 1122 4.2.3.9.
             ++Mib[TcpCounter.AttemptFails];
@@ -72,8 +73,9 @@ public sealed unsafe partial class TcpLayer
     private void ApplyPathMtu(Tcb* c)
     {
         ushort before = c->Mss;
+        bool isSyn = c->State == TcpState.SynSent;
         c->Route.Generation = 0;
-        if (c->State is TcpState.Closed or TcpState.SynSent || EnsureRoute(c) != Errno.None || c->Mss >= before || c->TxHead == null)
+        if (c->State == TcpState.Closed || (isSyn && !Has(c, TcbExtras.SynData)) || EnsureRoute(c) != Errno.None || c->Mss >= before || c->TxHead == null)
         {
             return;
         }
@@ -84,17 +86,23 @@ public sealed unsafe partial class TcpLayer
         {
             bool tooLarge = PayloadLength(segment) > c->Mss;
             RecountPackets(c, segment);
-            if (tooLarge)
+
+            // Of a SYN with data both are sent again: the SYN now, alone.
+            if (tooLarge || isSyn)
             {
                 MarkLost(c, segment, ref none);
             }
         }
 
-        if (c->LostOut == 0)
+        if (c->LostOut != 0)
         {
-            return;
+            RetransmitWithoutCongestion(c, PacketNotes.PathMtuReduction);
         }
+    }
 
+    /// <summary>Sends again what is marked lost, though no congestion lost it (Linux: tcp_non_congestion_loss_retransmit).</summary>
+    private void RetransmitWithoutCongestion(Tcb* c, PacketNotes cause)
+    {
         if (c->CaState != CaState.Loss)
         {
             c->Flight->HighSeq = c->SndNxt;
@@ -104,6 +112,6 @@ public sealed unsafe partial class TcpLayer
             c->CaState = CaState.Loss;
         }
 
-        RetransmitQueue(c, PacketNotes.PathMtuReduction);
+        RetransmitQueue(c, cause);
     }
 }

@@ -26,6 +26,21 @@ internal sealed class Listener
     /// <summary>When the request queue last overflowed, so that cookies may be on their way; 0 for never.</summary>
     public long LastOverflowNanos;
 
+    /// <summary>Most connections made from SYNs with data whose handshake is not complete; 0 for no Fast Open (TCP_FASTOPEN).</summary>
+    public int FastOpenMax;
+
+    /// <summary>How many there are, those included that were reset and count for a while longer.</summary>
+    public int FastOpenCount;
+
+    /// <summary>Until when those count that were reset, in nanoseconds, the oldest first; never more than <see cref="FastOpenCount"/>.</summary>
+    public readonly Queue<long> FastOpenResets = new();
+
+    /// <summary>TCP_FASTOPEN_KEY; none for the stack's.</summary>
+    public FastOpenKeys FastOpenKeys;
+
+    /// <summary>TCP_FASTOPEN_NO_COOKIE.</summary>
+    public bool FastOpenNoCookie;
+
     public bool IsAcceptQueueFull => AcceptCount > Backlog;
 
     public bool IsRequestQueueFull => RequestCount >= Math.Max(Backlog, 1);
@@ -75,8 +90,12 @@ internal unsafe struct SynRequest
 
     /// <summary>Index of the listener; 0 for a request that the forwarder holds.</summary>
     public uint Listener;
+    public uint ListenerGeneration;
     public uint Iss;
     public uint Irs;
+
+    /// <summary>What the SYN-ACK acknowledges: the SYN, and its data where that was taken.</summary>
+    public uint RcvNxt;
     public uint TsRecent;
     public uint TsOffset;
     public long SentTime;

@@ -3,6 +3,9 @@ namespace Portico.Net;
 // Passive open: RFC 9293 3.10.7.1 and 3.10.7.2, the SYN queue and the accept queue as in Linux, SYN cookies (RFC 4987).
 public sealed unsafe partial class TcpLayer
 {
+    /// <summary>How long the first SYN-ACK waits for its ACK (RFC 6298 2.1).</summary>
+    private const long SynAckTimeoutNanos = 1_000_000_000;
+
     private readonly List<Listener?> _listeners = [null];
     private readonly Dictionary<ushort, Listener> _listenersByPort = [];
     private Slab<SynRequest> _requests = null!;
@@ -150,6 +153,7 @@ public sealed unsafe partial class TcpLayer
 
         FillRequest(request, ref seg, listener.Request.ReceiveBufferBytes);
         request->Listener = listener.Index;
+        request->ListenerGeneration = listener.Generation;
         if (cookie)
         {
             SendCookie(listener, request);
@@ -159,12 +163,27 @@ public sealed unsafe partial class TcpLayer
         request->Iss = iss != 0 ? iss
             : _isn.Next(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, _engine.Now);
         TimerWheel.Initialize(&request->Timer, _timerHandler, RequestTimer);
-        _flows.Add(hash, request->Index | KindRequest);
-        listener.RequestCount++;
         ReportState(FlowOf(request), TcpState.Listen, TcpState.SynReceived, TcpCause.SynReceived);
+        FastOpenCookie option = ReadCookie(ref seg);
+        Tcb* child = TryFastOpen(listener, request, ref seg, ref option);
+        if (child == null)
+        {
+            _flows.Add(hash, request->Index | KindRequest);
+            listener.RequestCount++;
+        }
 
-        SendSynAck(request);
-        _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + 1_000_000_000));
+        SendSynAck(request, request->Iss, NowMillis + request->TsOffset, option);
+        if (child == null)
+        {
+            _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + SynAckTimeoutNanos));
+            return;
+        }
+
+        child->SegsOut = 1;
+        child->Pending = PendingTimer.Retransmit;
+        child->RetransmitDeadline = NowNanos + SynAckTimeoutNanos;
+        ArmTimer(child);
+        _engine.Notify(listener.Owner, SocketEvents.Readable);
     }
 
     /// <summary>The handshake is complete: the request becomes a connection in the listener's accept queue.</summary>
@@ -195,6 +214,14 @@ public sealed unsafe partial class TcpLayer
         AddToTable(c);
         BindConnectionPort(c);
         ++Mib[TcpCounter.PassiveOpens];
+        QueueAccepted(listener, c);
+        ArriveSynchronized(c, ref seg);
+        _engine.Notify(listener.Owner, SocketEvents.Readable);
+    }
+
+    /// <summary>Into the listener's accept queue, at its end.</summary>
+    private void QueueAccepted(Listener listener, Tcb* c)
+    {
         c->Listener = listener.Index;
         c->Flags |= TcbFlags.InAcceptQueue;
         c->NextInQueue = 0;
@@ -209,8 +236,6 @@ public sealed unsafe partial class TcpLayer
 
         listener.AcceptTail = c->Index;
         listener.AcceptCount++;
-        ArriveSynchronized(c, ref seg);
-        _engine.Notify(listener.Owner, SocketEvents.Readable);
     }
 
     /// <summary>A TCB in SYN-RECEIVED with what the request remembers; not yet in any table.</summary>

@@ -90,6 +90,12 @@ public sealed unsafe partial class TcpLayer
     {
         uint mss = CurrentMss(c);
         uint payload = PayloadLength(segment);
+        if (c->State == TcpState.SynSent && (segment->Flags & TcpFlags.Syn) == 0)
+        {
+            // What went with the SYN waits for its answer.
+            return false;
+        }
+
         if (c->State is not (TcpState.SynSent or TcpState.SynReceived))
         {
             // A receiver that shrank its window gets only what fits, except for the very first segment: that one probes (RFC 9293 3.8.6).

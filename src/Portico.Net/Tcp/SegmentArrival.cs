@@ -120,7 +120,7 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        if (!Validate(c, ref seg))
+        if ((Has(c, TcbExtras.FastOpenPending) && !CheckFastOpenSegment(c, ref seg)) || !Validate(c, ref seg))
         {
             return;
         }
@@ -243,11 +243,15 @@ public sealed unsafe partial class TcpLayer
             c->SndWl1 = seg.Seq;
             c->MaxWindow = Math.Max(c->MaxWindow, c->SndWnd);
             HandleAck(c, ref seg);
-            BecomeEstablished(c);
+            BecomeEstablished(c, ref seg);
         }
         else
         {
             HandleAck(c, ref seg);
+            if (Has(c, TcbExtras.FastOpenPending))
+            {
+                CompleteFastOpen(c, ref seg);
+            }
         }
 
         if (!AdvanceClosing(c))

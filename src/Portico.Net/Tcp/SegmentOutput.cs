@@ -5,6 +5,9 @@ namespace Portico.Net;
 // Making segments: header, options, payload by reference, and handing them to IP. Also what follows from having sent one.
 public sealed unsafe partial class TcpLayer
 {
+    /// <summary>The least MSS that is announced, however narrow the path (net.ipv4.route.min_adv_mss).</summary>
+    private const int AdvMssMin = 256;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private uint TsClock(Tcb* c) => NowMillis + c->TsOffset;
 
@@ -34,12 +37,7 @@ public sealed unsafe partial class TcpLayer
     /// </summary>
     private void UpdateMss(Tcb* c)
     {
-        int mtu = Math.Min(c->Route.PathMtu == 0 ? 1500 : c->Route.PathMtu, c->LocalAddress.IsIpv4 ? 65535 : 65575);
-        int mss = mtu - IpHeaderBytes(c) - TcpHeader.LengthMin;
-        if (c->MssClamp != 0)
-        {
-            mss = Math.Min(mss, c->MssClamp);
-        }
+        int mss = MssOfPath(c);
 
         if (Has(c, TcbFlags.Timestamps))
         {
@@ -59,10 +57,20 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
+    /// <summary>What the path and the peer take, without regard to options (Linux: __tcp_mtu_to_mss).</summary>
+    private static int MssOfPath(Tcb* c)
+    {
+        int mtu = Math.Min(c->Route.PathMtu == 0 ? 1500 : c->Route.PathMtu, c->LocalAddress.IsIpv4 ? 65535 : 65575);
+        int mss = mtu - IpHeaderBytes(c) - TcpHeader.LengthMin;
+        return c->MssClamp != 0 ? Math.Min(mss, c->MssClamp) : mss;
+    }
+
     /// <summary>RFC 9293 MUST-15 and MUST-16: without an MSS option the peer takes 536 bytes (IPv4) or 1220 (IPv6).</summary>
+    private static ushort DefaultPeerMss(in IpAddress remote) => remote.IsIpv4 ? (ushort)536 : (ushort)1220;
+
     private void SetMssClamp(Tcb* c, ushort announced)
     {
-        int peer = announced == 0 ? (c->RemoteAddress.IsIpv4 ? 536 : 1220) : announced;
+        int peer = announced == 0 ? DefaultPeerMss(c->RemoteAddress) : announced;
         peer = Math.Max(peer, Settings.tcp_min_snd_mss);
         c->MssClamp = (ushort)(c->UserMss != 0 ? Math.Min(peer, c->UserMss) : peer);
     }
@@ -102,21 +110,11 @@ public sealed unsafe partial class TcpLayer
         }
 
         Packet packet = _engine.Packets.Rent();
-        uint left = payload;
-        uint seq = segment->Node.Start;
-        for (Block* block = segment->Block; left > 0; block = block->Next)
+        if (!AddPayload(packet, segment))
         {
-            int offset = block->Start + (int)(seq - block->Sequence);
-            int count = (int)Math.Min(left, (uint)(block->End - offset));
-            if (count > 0 && !packet.TryAddFragment(block, offset, count))
-            {
-                // A retransmission may find its bytes spread over more blocks than one packet holds only if blocks were split.
-                packet.Release();
-                return false;
-            }
-
-            left -= (uint)count;
-            seq += (uint)count;
+            // A retransmission may find its bytes spread over more blocks than one packet holds only if blocks were split.
+            packet.Release();
+            return false;
         }
 
         if (payload > c->Mss)
@@ -170,6 +168,33 @@ public sealed unsafe partial class TcpLayer
         {
             c->PingPong = (byte)Math.Min(c->PingPong + 1, 255);
         }
+    }
+
+    private static bool AddPayload(Packet packet, SendSegment* segment)
+    {
+        uint left = PayloadLength(segment);
+        uint seq = segment->Node.Start;
+        for (Block* block = segment->Block; left > 0; block = block->Next)
+        {
+            int offset = block->Start + (int)(seq - block->Sequence);
+            int count = (int)Math.Min(left, (uint)(block->End - offset));
+            if (count > 0 && !packet.TryAddFragment(block, offset, count))
+            {
+                return false;
+            }
+
+            left -= (uint)count;
+            seq += (uint)count;
+        }
+
+        return true;
+    }
+
+    /// <summary>Writes the Fast Open option, if there is to be one, and returns its bytes; a SYN that has no room for it goes without.</summary>
+    private static int WriteCookie(Span<byte> destination, in FastOpenCookie cookie)
+    {
+        int needed = cookie.Length < 0 ? 0 : TcpOptions.FastOpenBytes(cookie.Length, cookie.IsExperimental);
+        return needed == 0 || needed > destination.Length ? 0 : TcpOptions.WriteFastOpen(destination, cookie.Bytes, cookie.IsExperimental);
     }
 
     /// <summary>Puts the TCP header in front of the payload and sends the packet, which stands for so many segments.</summary>
@@ -274,8 +299,13 @@ public sealed unsafe partial class TcpLayer
         return packet;
     }
 
-    /// <summary>The SYN, or SYN-ACK when the peer's SYN is known; options as agreed so far.</summary>
-    private bool TransmitSyn(Tcb* c, SendSegment* segment, PacketNotes notes)
+    private bool TransmitSyn(Tcb* c, SendSegment* segment, PacketNotes notes) =>
+        TransmitSyn(c, segment, notes, FastOpenCookie.Absent, carried: null);
+
+    /// <summary>
+    /// The SYN, or SYN-ACK when the peer's SYN is known; options as agreed so far, with a Fast Open option and data that it carries.
+    /// </summary>
+    private bool TransmitSyn(Tcb* c, SendSegment* segment, PacketNotes notes, in FastOpenCookie cookie, SendSegment* carried)
     {
         if (EnsureRoute(c) != Errno.None)
         {
@@ -285,9 +315,20 @@ public sealed unsafe partial class TcpLayer
         bool acks = c->State == TcpState.SynReceived;
         Packet packet = _engine.Packets.Rent();
         packet.Notes = notes;
+        if (carried != null)
+        {
+            AddPayload(packet, carried);
+        }
+
+        if (c->Route.PathMtu != 0)
+        {
+            c->AdvMss = (ushort)Math.Min((int)c->AdvMss, Math.Max(c->Route.PathMtu - IpHeaderBytes(c) - TcpHeader.LengthMin, AdvMssMin));
+        }
+
         Span<byte> options = stackalloc byte[40];
         int optionBytes = TcpOptions.WriteSyn(options, c->AdvMss, Has(c, TcbFlags.WindowScale) ? c->RcvWindShift : -1, Has(c, TcbFlags.Sack),
             Has(c, TcbFlags.Timestamps), TsClock(c), acks ? c->TsRecent : 0);
+        optionBytes += WriteCookie(options[optionBytes..], cookie);
         int headerLength = TcpHeader.LengthMin + optionBytes;
         Span<byte> header = packet.Push(headerLength);
         packet.TransportOffset = packet.Start;

@@ -66,6 +66,9 @@ public sealed unsafe partial class TcpLayer
         {
             if (c->State == TcpState.SynReceived && seg.Has(TcpFlags.Ack) && seg.Seq + 1 == c->RcvNxt)
             {
+                // The SYN in it is old: that is told, as of all that comes again.
+                SetDsack(c, seg.Seq, seg.Seq + 1);
+                c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
                 seg.Seq++;
                 seg.Flags &= ~TcpFlags.Syn;
                 return true;

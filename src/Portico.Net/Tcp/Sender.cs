@@ -78,7 +78,7 @@ public sealed unsafe partial class TcpLayer
     }
 
     private static bool MaySendData(Tcb* c) => c->State is TcpState.Established or TcpState.CloseWait or TcpState.FinWait1
-        or TcpState.Closing or TcpState.LastAck;
+        or TcpState.Closing or TcpState.LastAck || Has(c, TcbExtras.FastOpenPending);
 
     private static Nagle NagleOf(Tcb* c) => (Has(c, TcbFlags.NoDelay) ? Nagle.Off : 0) | (Has(c, TcbFlags.Cork) ? Nagle.Cork : 0)
         | (Has(c, TcbFlags.PushOnce) ? Nagle.Push : 0);

@@ -12,6 +12,7 @@ public sealed unsafe partial class TcpLayer
         request->RemotePort = seg.SourcePort;
         request->InterfaceIndex = (ushort)seg.Info.Interface.Index;
         request->Irs = seg.Seq;
+        request->RcvNxt = seg.Seq + 1;
         request->SndWnd = (ushort)seg.Window;
         request->PeerMss = seg.Options.Mss;
         request->AdvMss = AnnouncedMss(seg.Info.Interface, seg.Info.Destination, 0);
@@ -46,16 +47,17 @@ public sealed unsafe partial class TcpLayer
     }
 
     private void SendSynAck(SynRequest* request) =>
-        SendSynAck(request, request->Iss, NowMillis + request->TsOffset);
+        SendSynAck(request, request->Iss, NowMillis + request->TsOffset, FastOpenCookie.Absent);
 
-    private void SendSynAck(SynRequest* request, uint iss, uint tsVal, PacketNotes notes = PacketNotes.None)
+    private void SendSynAck(SynRequest* request, uint iss, uint tsVal, in FastOpenCookie cookie, PacketNotes notes = PacketNotes.None)
     {
         request->SentTime = NowNanos;
         Span<byte> options = stackalloc byte[40];
         int optionBytes = TcpOptions.WriteSyn(options, request->AdvMss,
             (request->Flags & TcbFlags.WindowScale) != 0 ? request->RcvWindShift : -1, (request->Flags & TcbFlags.Sack) != 0,
             (request->Flags & TcbFlags.Timestamps) != 0, tsVal, request->TsRecent);
-        SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, iss, request->Irs + 1,
+        optionBytes += WriteCookie(options[optionBytes..], cookie);
+        SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, iss, request->RcvNxt,
             TcpFlags.Syn | TcpFlags.Ack, request->RcvWnd, options[..optionBytes], notes);
     }
 
@@ -193,7 +195,7 @@ public sealed unsafe partial class TcpLayer
 
     private void AcknowledgeRequest(SynRequest* request) =>
         SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, request->Iss + 1,
-            request->Irs + 1, TcpFlags.Ack, (ushort)(request->RcvWnd >> request->RcvWindShift), (request->Flags & TcbFlags.Timestamps) != 0,
+            request->RcvNxt, TcpFlags.Ack, (ushort)(request->RcvWnd >> request->RcvWindShift), (request->Flags & TcbFlags.Timestamps) != 0,
             NowMillis + request->TsOffset, request->TsRecent);
 
     private void RemoveRequest(SynRequest* request)
@@ -221,14 +223,18 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
+        ++Mib[TcpCounter.TCPTimeouts];
+        RetransmitSynAck(request);
+        _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + BackedOff(SynAckTimeoutNanos, request->Retransmits)));
+    }
+
+    private void RetransmitSynAck(SynRequest* request)
+    {
         request->Retransmits++;
         ++Mib[TcpCounter.RetransSegs];
         ++Mib[TcpCounter.TCPSynRetrans];
-        ++Mib[TcpCounter.TCPTimeouts];
-        SendSynAck(request, request->Iss, NowMillis + request->TsOffset, PacketNotes.RetransmissionTimeout);
+        SendSynAck(request, request->Iss, NowMillis + request->TsOffset, FastOpenCookie.Absent, PacketNotes.RetransmissionTimeout);
         Observer?.OnRetransmission(new TcpRetransmission(
             FlowOf(request), PacketNotes.RetransmissionTimeout, 0, 0, TcpFlags.Syn | TcpFlags.Ack, request->Retransmits));
-
-        _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + BackedOff(1_000_000_000, request->Retransmits)));
     }
 }

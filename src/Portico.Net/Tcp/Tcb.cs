@@ -428,6 +428,10 @@ internal unsafe struct Tcb
 
     /// <summary>The next connection in the accept queue, or in the list of connections to be freed.</summary>
     public uint NextInQueue;
+    public TcbExtras Extras;
+
+    /// <summary>The record beside this one (see <see cref="TcpSide"/>); 0 for none.</summary>
+    public uint Side;
 
     public uint SegsIn;
     public uint SegsOut;

@@ -12,6 +12,15 @@ public struct TcpInfo
     public bool Timestamps;
     public bool Sack;
     public bool WindowScale;
+
+    /// <summary>The data of a SYN was acknowledged with it.</summary>
+    public bool SynData;
+
+    /// <summary>Made from a SYN with Fast Open.</summary>
+    public bool FastOpenChild;
+
+    /// <summary>tcpi_fastopen_client_fail: 1 no cookie, 2 data not acknowledged, 3 SYN retransmitted.</summary>
+    public byte FastOpenClientFail;
     public byte SndWindShift;
     public byte RcvWindShift;
     public uint RtoMicros;

@@ -12,6 +12,22 @@ public sealed unsafe partial class TcpLayer
     /// </summary>
     public Errno Open(in TcpOpenRequest request, ISocketOwner? owner, out TcpHandle handle)
     {
+        Errno error = Prepare(request, owner, out handle);
+        if (error == Errno.None && (error = Start(handle)) != Errno.None)
+        {
+            Abort(handle);
+            handle = default;
+        }
+
+        return error;
+    }
+
+    /// <summary>
+    /// The same without the SYN: route, port and place in the tables are taken, so that options can be set that show in the SYN.
+    /// <see cref="Start"/> or <see cref="StartFastOpen"/> follows. Errors: those of <see cref="Open"/>.
+    /// </summary>
+    public Errno Prepare(in TcpOpenRequest request, ISocketOwner? owner, out TcpHandle handle)
+    {
         handle = default;
         IpAddress remote = request.Remote.Address;
         if (remote.IsUnspecified)
@@ -49,14 +65,8 @@ public sealed unsafe partial class TcpLayer
         }
 
         Tcb* c = CreateConnection();
-        SendSegment* syn = c == null ? null : NewSegment(c);
-        if (syn == null)
+        if (c == null)
         {
-            if (c != null)
-            {
-                _connections.Return(c->Index);
-            }
-
             return Errno.ENOBUFS;
         }
 
@@ -69,7 +79,6 @@ public sealed unsafe partial class TcpLayer
         error = AssignPort(c, request.Binding.IsBound);
         if (error != Errno.None)
         {
-            _sendSegments.Return(syn->Index);
             _connections.Return(c->Index);
             return error;
         }
@@ -79,26 +88,46 @@ public sealed unsafe partial class TcpLayer
         AddToTable(c);
         c->Owner = owner == null ? 0 : _engine.RegisterOwner(owner);
         SetState(c, TcpState.SynSent, TcpCause.Open);
-        ++Mib[TcpCounter.ActiveOpens];
-        QueueSyn(c, syn);
-        Transmit(c, syn);
         handle = HandleOf(c);
         return Errno.None;
+    }
+
+    /// <summary>Sends the SYN of a connection that <see cref="Prepare"/> made. Errors: EBADF for a stale handle, ENOBUFS.</summary>
+    public Errno Start(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        SendSegment* syn = c == null ? null : NewSegment(c);
+        if (syn == null)
+        {
+            return c == null ? Errno.EBADF : Errno.ENOBUFS;
+        }
+
+        BeginOpen(c, syn);
+        Transmit(c, syn);
+        return Errno.None;
+    }
+
+    /// <summary>What the SYN says, by the options of now, and the SYN as the first segment in flight.</summary>
+    private void BeginOpen(Tcb* c, SendSegment* syn)
+    {
+        c->AdvMss = AnnouncedMss(_stack.Ip.InterfaceAt(c->Route.InterfaceIndex), c->RemoteAddress, c->UserMss);
+        SelectInitialWindow(FullWindowSpace(c), c->AdvMss, Settings.tcp_window_scaling, out uint window, out byte shift, out uint clamp);
+        c->RcvWnd = window;
+        c->RcvWindShift = shift;
+        c->RcvSsThresh = window;
+        c->WindowClamp = c->WindowClamp == 0 ? clamp : Math.Min(c->WindowClamp, clamp);
+        ++Mib[TcpCounter.ActiveOpens];
+        QueueSyn(c, syn);
     }
 
     private void PrepareActiveOpen(Tcb* c, in TcpOpenRequest request)
     {
         c->Flags |= (Settings.tcp_timestamps ? TcbFlags.Timestamps : 0) | (Settings.tcp_sack ? TcbFlags.Sack : 0)
             | (Settings.tcp_window_scaling ? TcbFlags.WindowScale : 0);
-        c->AdvMss = AnnouncedMss(_stack.Ip.InterfaceAt(c->Route.InterfaceIndex), c->RemoteAddress, 0);
         c->TsOffset = _isn.TimestampOffset(c->LocalAddress, c->RemoteAddress, c->LocalPort, c->RemotePort);
         c->Iss = _isn.Next(c->LocalAddress, c->RemoteAddress, c->LocalPort, c->RemotePort, _engine.Now);
         ApplyBufferSizes(c, request.SendBufferBytes, request.ReceiveBufferBytes);
-        SelectInitialWindow(FullWindowSpace(c), c->AdvMss, Settings.tcp_window_scaling, out uint window, out byte shift, out uint clamp);
-        c->RcvWnd = window;
-        c->RcvWindShift = shift;
-        c->RcvSsThresh = window;
-        c->WindowClamp = clamp;
+        c->SndUna = c->SndNxt = c->WriteSeq = c->Iss;
         c->MssClamp = 0;
         UpdateMss(c);
     }
@@ -194,6 +223,7 @@ public sealed unsafe partial class TcpLayer
             Owner = owner == null ? 0 : _engine.RegisterOwner(owner),
         };
         added.Request.Local = new Endpoint(request.Local.Address, binding.Port);
+        ConfigureFastOpenByDefault(added, request.Backlog);
         added.NextOnPort = _listenersByPort.GetValueOrDefault(binding.Port);
         _listenersByPort[binding.Port] = added;
         _listeners[slot] = added;

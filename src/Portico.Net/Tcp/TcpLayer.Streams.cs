@@ -86,7 +86,7 @@ public sealed unsafe partial class TcpLayer
 
     private static Errno CheckSend(Tcb* c)
     {
-        if (c->State is TcpState.Established or TcpState.CloseWait)
+        if (c->State is TcpState.Established or TcpState.CloseWait || (c->State == TcpState.SynReceived && Has(c, TcbExtras.FastOpenPending)))
         {
             return Errno.None;
         }
@@ -203,7 +203,7 @@ public sealed unsafe partial class TcpLayer
         {
             case TcpState.Established or TcpState.SynReceived:
                 c->Flags |= TcbFlags.FinQueued;
-                if (c->State == TcpState.Established)
+                if (c->State == TcpState.Established || Has(c, TcbExtras.FastOpenPending))
                 {
                     SetState(c, TcpState.FinWait1, TcpCause.Close);
                 }
@@ -362,9 +362,9 @@ public sealed unsafe partial class TcpLayer
             events |= SocketEvents.Readable | SocketEvents.ReadHangUp;
         }
 
-        if (c->State is TcpState.SynSent or TcpState.SynReceived)
+        if (c->State is TcpState.SynSent or TcpState.SynReceived && !Has(c, TcbExtras.FastOpenPending))
         {
-            return events;
+            return Has(c, TcbExtras.DeferredConnect) ? events | SocketEvents.Writable : events;
         }
 
         if (c->RxHead != null && !IsOnlyUrgentByteLeft(c))

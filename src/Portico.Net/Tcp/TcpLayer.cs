@@ -4,7 +4,7 @@ namespace Portico.Net;
 
 /// <summary>
 /// TCP of one stack: all connections, listeners and TIME-WAIT records, and the table that finds them. The files beside this one
-/// tell its stories: <c>SegmentArrival</c> (RFC 9293 3.10.7), <c>AckProcessing</c>, <c>Scoreboard</c>, <c>LossRecovery</c>, <c>Rack</c>,
+/// tell its stories: <c>SegmentArrival</c> (RFC 9293 3.10.7), <c>FastOpenClient</c>, <c>FastOpenServer</c>, <c>AckProcessing</c>, <c>Scoreboard</c>, <c>LossRecovery</c>, <c>Rack</c>,
 /// <c>Receiver</c>, <c>AckSending</c>, <c>Sender</c>, <c>SegmentOutput</c>, <c>Retransmission</c>, <c>TcpTimers</c>, <c>Listening</c>,
 /// <c>TimeWait</c>, <c>Forwarding</c>.
 /// </summary>
@@ -52,6 +52,8 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         _flowKey = SipKey.From(_engine.Random);
         _isn = new IsnGenerator(_engine.Random);
         _timerHandler = _engine.Timers.Register(this);
+        _sides = _engine.Own(new Slab<TcpSide>(Settings.ConnectionsMax));
+        _destinations = new DestinationCache(Settings.DestinationsMax);
         InitializeListening();
         InitializeTimeWait();
     }
@@ -233,6 +235,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     {
         _engine.Timers.Cancel(&c->Timer);
         c->Pending = PendingTimer.None;
+        ReleaseFastOpenRequest(c, isReset: false);
         c->RetransmitDeadline = c->DelayedAckDeadline = c->KeepDeadline = 0;
         _flows.Remove(FlowHash(c), c->Index | KindConnection);
         if (_recentConnection == c->Index)
@@ -283,6 +286,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
             c->Flags &= ~TcbFlags.DsackPending;
             FreeOutOfOrder(c);
             _engine.Timers.Cancel(&c->Timer);
+            FreeSide(c);
             if (c->Owner != 0)
             {
                 _engine.UnregisterOwner(c->Owner);

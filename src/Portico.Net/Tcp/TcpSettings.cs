@@ -6,6 +6,12 @@ namespace Portico.Net;
 /// </summary>
 public sealed class TcpSettings
 {
+    internal const int FastOpenClient = 1;
+    internal const int FastOpenServer = 2;
+    internal const int FastOpenClientNoCookie = 4;
+    internal const int FastOpenServerNoCookie = 0x200;
+    internal const int FastOpenEveryListener = 0x400;
+
 #pragma warning disable IDE1006 // The names are Linux's.
     /// <summary>Minimum, default and largest receive buffer, in bytes of memory (net.ipv4.tcp_rmem).</summary>
     public (int Min, int Default, int Max) tcp_rmem { get; set; } = (4096, 131072, 6291456);
@@ -39,6 +45,18 @@ public sealed class TcpSettings
 
     /// <summary>RFC 7323 window scaling.</summary>
     public bool tcp_window_scaling { get; set; } = true;
+
+    /// <summary>
+    /// TCP Fast Open (RFC 7413), by bits: 1 client, 2 server, 4 the client sends data without a cookie, 0x200 the server takes data without
+    /// one, 0x400 every listener has it, without TCP_FASTOPEN.
+    /// </summary>
+    public int tcp_fastopen { get; set; } = FastOpenClient;
+
+    /// <summary>Seconds for which Fast Open pauses where a path seems to swallow it, doubled each time up to 64 times; 0 for never.</summary>
+    public int tcp_fastopen_blackhole_timeout_sec { get; set; }
+
+    /// <summary>Most destinations of which something is remembered (Linux: tcp_metrics).</summary>
+    public int DestinationsMax { get; init; } = 8192;
 
     /// <summary>How often a SYN is repeated, those of tcp_syn_linear_timeouts not counted.</summary>
     public int tcp_syn_retries { get; set; } = 6;

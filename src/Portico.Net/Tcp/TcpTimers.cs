@@ -43,6 +43,12 @@ public sealed unsafe partial class TcpLayer
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void ArmSender(Tcb* c, PendingTimer what, long nanos)
     {
+        if (Has(c, TcbExtras.FastOpenPending))
+        {
+            // Before the handshake's last ACK the timer is the SYN-ACK's.
+            return;
+        }
+
         c->Pending = what;
         c->RetransmitDeadline = NowNanos + Math.Min(nanos, RtoMaxNanos);
         ArmTimer(c);
@@ -69,6 +75,11 @@ public sealed unsafe partial class TcpLayer
     /// <summary>RFC 6298 5.2 and 5.3: off when all is acknowledged, else started anew; behind a probe what has passed already counts.</summary>
     private void RearmRetransmitTimer(Tcb* c)
     {
+        if (Has(c, TcbExtras.FastOpenPending))
+        {
+            return;
+        }
+
         if (c->PacketsOut == 0)
         {
             CancelSenderTimer(c);
@@ -92,7 +103,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>Unsent data and nothing in flight: the peer's window is closed (or the data is corked), and something must happen (SHLD-29).</summary>
     private void ArmPersist(Tcb* c)
     {
-        if (c->PacketsOut > 0)
+        if (c->PacketsOut > 0 || Has(c, TcbExtras.FastOpenPending))
         {
             return;
         }
@@ -207,6 +218,12 @@ public sealed unsafe partial class TcpLayer
 
     private void OnRetransmitTimer(Tcb* c)
     {
+        if (Has(c, TcbExtras.FastOpenPending))
+        {
+            OnFastOpenTimer(c);
+            return;
+        }
+
         SendSegment* head = c->TxHead;
         if (head == null)
         {
@@ -236,7 +253,9 @@ public sealed unsafe partial class TcpLayer
         }
 
         ++Mib[TcpCounter.TCPTimeouts];
-        if (HasTimedOut(c, opening))
+        bool expired = HasTimedOut(c, opening);
+        DetectFastOpenBlackhole(c, expired);
+        if (expired)
         {
             GiveUp(c);
             return;

@@ -67,16 +67,26 @@ public partial struct TcpOptions
         return length;
     }
 
-    /// <summary>Writes a Fast Open option (RFC 7413 4.1.1), filled up with no-operations, and returns its bytes.</summary>
-    public static int WriteFastOpen(Span<byte> destination, ReadOnlySpan<byte> cookie)
+    /// <summary>Bytes that a Fast Open option takes with what fills it up to a multiple of 4.</summary>
+    public static int FastOpenBytes(int cookieBytes, bool isExperimental) => ((isExperimental ? 4 : 2) + cookieBytes + 3) & ~3;
+
+    /// <summary>
+    /// Writes a Fast Open option (RFC 7413 4.1.1), or the experimental one of RFC 6994, filled up with no-operations; returns its bytes.
+    /// </summary>
+    public static int WriteFastOpen(Span<byte> destination, ReadOnlySpan<byte> cookie, bool isExperimental = false)
     {
-        int length = 2 + cookie.Length;
-        int padded = (length + 3) & ~3;
-        destination[..(padded - length)].Fill(TcpOptionKind.NoOperation);
-        Span<byte> option = destination[(padded - length)..];
-        option[0] = TcpOptionKind.FastOpen;
-        option[1] = (byte)length;
-        cookie.CopyTo(option[2..]);
+        int padded = FastOpenBytes(cookie.Length, isExperimental);
+        int header = isExperimental ? 4 : 2;
+        int length = header + cookie.Length;
+        destination[0] = isExperimental ? TcpOptionKind.Experiment2 : TcpOptionKind.FastOpen;
+        destination[1] = (byte)length;
+        if (isExperimental)
+        {
+            BinaryPrimitives.WriteUInt16BigEndian(destination[2..], FastOpenExperiment);
+        }
+
+        cookie.CopyTo(destination[header..]);
+        destination[length..padded].Fill(TcpOptionKind.NoOperation);
         return padded;
     }
 }

@@ -40,6 +40,8 @@ public static class TcpOptionKind
     public const byte Md5Signature = 19;
     public const byte UserTimeout = 28;
     public const byte FastOpen = 34;
+    public const byte Experiment1 = 253;
+    public const byte Experiment2 = 254;
 #pragma warning restore CS1591
 }
 
@@ -71,6 +73,12 @@ public partial struct TcpOptions
 
     /// <summary>Whether an MD5 signature of the right length was there (RFC 2385).</summary>
     public bool HasMd5;
+
+    /// <summary>What tells Fast Open from other experiments under kind 254 (RFC 6994; IANA).</summary>
+    public const ushort FastOpenExperiment = 0xF989;
+
+    /// <summary>Whether the Fast Open option was the experimental one.</summary>
+    public bool IsFastOpenExperimental;
 
     /// <summary>Offset of the Fast Open cookie in the option bytes.</summary>
     public byte FastOpenCookieOffset;
@@ -183,10 +191,22 @@ public partial struct TcpOptions
                 int value = BinaryPrimitives.ReadUInt16BigEndian(data);
                 UserTimeoutSeconds = (value & 0x7FFF) * ((value & 0x8000) != 0 ? 60 : 1);
                 break;
-            case TcpOptionKind.FastOpen when data.Length == 0 || (data.Length is >= 4 and <= 16 && data.Length % 2 == 0):
-                FastOpenCookieOffset = (byte)offset;
-                FastOpenCookieLength = (sbyte)data.Length;
+            case TcpOptionKind.FastOpen:
+                TakeFastOpen(data.Length, offset, isExperimental: false);
                 break;
+            case TcpOptionKind.Experiment2 when data.Length >= 2 && BinaryPrimitives.ReadUInt16BigEndian(data) == FastOpenExperiment:
+                TakeFastOpen(data.Length - 2, offset + 2, isExperimental: true);
+                break;
+        }
+    }
+
+    private void TakeFastOpen(int length, int offset, bool isExperimental)
+    {
+        if (length == 0 || (length is >= 4 and <= 16 && length % 2 == 0))
+        {
+            FastOpenCookieOffset = (byte)offset;
+            FastOpenCookieLength = (sbyte)length;
+            IsFastOpenExperimental = isExperimental;
         }
     }
 

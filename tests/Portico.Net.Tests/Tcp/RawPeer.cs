@@ -5,6 +5,9 @@ namespace Portico.Net.Tests.Tcp;
 /// <summary>A segment as it stood on the wire.</summary>
 internal sealed record Seg(TcpFlags Flags, uint Seq, uint Ack, ushort Window, byte[] Payload, TcpOptions Options, ushort SourcePort, ushort DestinationPort)
 {
+    /// <summary>The options as bytes.</summary>
+    public byte[] OptionBytes { get; init; } = [];
+
     public bool Is(TcpFlags flags) => Flags == flags;
 
     public override string ToString() => $"{Flags} seq {Seq} ack {Ack} win {Window} len {Payload.Length}";
@@ -43,7 +46,7 @@ internal sealed class RawPeer : IDisposable, ILinkClient
     /// <summary>What the stack has sent and nobody has looked at.</summary>
     public Queue<Seg> Received { get; } = new();
 
-    public TcpHandle Handle { get; private set; }
+    public TcpHandle Handle { get; set; }
 
     /// <summary>The peer's SND.NXT and RCV.NXT.</summary>
     public uint Seq { get; set; } = 1000;
@@ -83,7 +86,7 @@ internal sealed class RawPeer : IDisposable, ILinkClient
         Assert.True(TcpHeader.TryParse(bytes.AsSpan(ip), out TcpHeader header));
         TcpOptions.Parse(header.OptionBytes, out TcpOptions options);
         Received.Enqueue(new Seg(header.Flags, header.Sequence, header.Acknowledgment, header.Window, bytes[(ip + header.HeaderLength)..],
-            options, header.SourcePort, header.DestinationPort));
+            options, header.SourcePort, header.DestinationPort) { OptionBytes = header.OptionBytes.ToArray() });
     }
 
     public void Inject(
@@ -119,6 +122,15 @@ internal sealed class RawPeer : IDisposable, ILinkClient
     {
         Inject(flags, Seq, Ack, payload);
         Seq += (uint)payload.Length + ((flags & TcpFlags.Fin) != 0 ? 1u : 0);
+    }
+
+    /// <summary>A router on the path reports that a segment of the stack was too large for it (RFC 1191).</summary>
+    public void TooLarge(Seg segment, int mtu)
+    {
+        byte[] quoted = new byte[TcpHeader.LengthMin];
+        TcpHeader.Write(quoted, segment.SourcePort, segment.DestinationPort, segment.Seq, segment.Ack, quoted.Length, segment.Flags, 0);
+        Tcp.HandleIcmpError(new IcmpErrorInfo { LocalAddress = StackAddress, RemoteAddress = PeerAddress, Mtu = mtu, Error = Errno.EMSGSIZE }, quoted);
+        Settle();
     }
 
     public void Settle()

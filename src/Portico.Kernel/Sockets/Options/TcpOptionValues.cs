@@ -65,8 +65,8 @@ internal sealed class TcpOptionValues
     /// <summary>TCP_SAVE_SYN.</summary>
     public byte SaveSyn { get; set; }
 
-    /// <summary>TCP_FASTOPEN: the length of the queue.</summary>
-    public int FastOpenQueue { get; set; }
+    /// <summary>TCP_FASTOPEN: the length of the queue; null where it was not set, and listening chooses.</summary>
+    public int? FastOpenQueue { get; set; }
 
     /// <summary>TCP_FASTOPEN_KEY: one key or two.</summary>
     public byte[]? FastOpenKey { get; set; }

@@ -52,6 +52,8 @@ internal static class NetworkSysctls
         OfFlag("tcp_abort_on_overflow", static tcp => tcp.tcp_abort_on_overflow, static (tcp, on) => tcp.tcp_abort_on_overflow = on),
         OfFlag("tcp_rfc1337", static tcp => tcp.tcp_rfc1337, static (tcp, on) => tcp.tcp_rfc1337 = on),
         OfFlag("tcp_slow_start_after_idle", static tcp => tcp.tcp_slow_start_after_idle, static (tcp, on) => tcp.tcp_slow_start_after_idle = on),
+        Sysctl.OfTcp("net.ipv4.tcp_fastopen", static tcp => tcp.tcp_fastopen, static (tcp, value) => tcp.tcp_fastopen = (int)value),
+        Sysctl.OfTcp("net.ipv4.tcp_fastopen_blackhole_timeout_sec", static tcp => tcp.tcp_fastopen_blackhole_timeout_sec, static (tcp, value) => tcp.tcp_fastopen_blackhole_timeout_sec = (int)value, least: 0),
         Sysctl.OfByte("net.ipv4.tcp_syn_retries", 127, static tcp => tcp.tcp_syn_retries, static (tcp, value) => tcp.tcp_syn_retries = (int)value, least: 1),
         Sysctl.OfByte("net.ipv4.tcp_synack_retries", ByteMost, static tcp => tcp.tcp_synack_retries, static (tcp, value) => tcp.tcp_synack_retries = (int)value),
         Sysctl.OfByte("net.ipv4.tcp_retries1", ByteMost, static tcp => tcp.tcp_retries1, static (tcp, value) => tcp.tcp_retries1 = (int)value),

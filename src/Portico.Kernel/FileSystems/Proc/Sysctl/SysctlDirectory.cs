@@ -37,6 +37,8 @@ internal static class SysctlDirectory
         }
 
         Add(root, "net.ipv4.tcp_congestion_control", new SysctlWord(root.Proc, NetworkSysctls.ShowCongestion, NetworkSysctls.SetCongestion));
+        Add(root, "net.ipv4.tcp_fastopen_key", new SysctlWord(
+            root.Proc, static caller => caller.Network.Tcp.FastOpenKey, static (caller, text) => caller.Network.Tcp.SetFastOpenKey(text)));
         Add(root, "net.ipv4.tcp_available_congestion_control", new SysctlWord(root.Proc, static _ => "reno cubic", set: null));
     }
 

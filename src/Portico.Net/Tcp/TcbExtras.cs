@@ -1,0 +1,90 @@
+namespace Portico.Net;
+
+/// <summary>More booleans of a connection: of what most connections do not use.</summary>
+[Flags]
+internal enum TcbExtras : uint
+{
+    None = 0,
+
+    /// <summary>connect has succeeded without a SYN, which waits for the first data (Linux: DEFER_CONNECT).</summary>
+    DeferredConnect = 1 << 0,
+
+    /// <summary>The SYN had a Fast Open option (Linux: syn_fastopen).</summary>
+    SynFastOpen = 1 << 1,
+
+    /// <summary>That option was the experimental one (RFC 6994; syn_fastopen_exp).</summary>
+    SynFastOpenExperimental = 1 << 2,
+
+    /// <summary>The SYN carried data (syn_data).</summary>
+    SynData = 1 << 3,
+
+    /// <summary>The data of the SYN, ours or the peer's, was acknowledged with it (syn_data_acked).</summary>
+    SynDataAcked = 1 << 4,
+
+    /// <summary>Made from a SYN with Fast Open (syn_fastopen_child).</summary>
+    FastOpenChild = 1 << 5,
+
+    /// <summary>The same, and the handshake's last ACK has not come (fastopen_rsk).</summary>
+    FastOpenPending = 1 << 6,
+
+    /// <summary>Fast Open was tried again after it had been paused (syn_fastopen_ch).</summary>
+    FastOpenResumed = 1 << 7,
+
+    /// <summary>TCP_FASTOPEN_NO_COOKIE.</summary>
+    FastOpenNoCookie = 1 << 8,
+
+    /// <summary>An application waits for the handshake with data to send, which can carry the ACK (sk_write_pending).</summary>
+    WritePending = 1 << 9,
+
+    /// <summary>Why Fast Open failed: tcpi_fastopen_client_fail, in two bits.</summary>
+    FastOpenFailShift = 10,
+    FastOpenFailMask = 3 << 10,
+}
+
+/// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>
+internal struct TcpSide
+{
+    public uint Index;
+
+    /// <summary>The half-open request of a connection that was made from a SYN with data, until the handshake is complete; 0 for none.</summary>
+    public uint FastOpenRequest;
+}
+
+// Side records come with the first feature that needs one, and go with the connection.
+public sealed unsafe partial class TcpLayer
+{
+    private Slab<TcpSide> _sides = null!;
+
+    private static bool Has(Tcb* c, TcbExtras extra) => (c->Extras & extra) != 0;
+
+    private static void SetExtra(Tcb* c, TcbExtras extra, bool on) => c->Extras = on ? c->Extras | extra : c->Extras & ~extra;
+
+    /// <summary>The side record, made when there is none; null without memory.</summary>
+    private TcpSide* NeedSide(Tcb* c)
+    {
+        if (c->Side == 0)
+        {
+            TcpSide* side = _sides.Rent(out uint index);
+            if (side == null)
+            {
+                ++Mib[TcpCounter.NoMemory];
+                return null;
+            }
+
+            side->Index = index;
+            c->Side = index;
+        }
+
+        return _sides.At(c->Side);
+    }
+
+    private void FreeSide(Tcb* c)
+    {
+        if (c->Side != 0)
+        {
+            ReleaseFastOpenRequest(c, isReset: false);
+            _sides.Return(c->Side);
+            c->Side = 0;
+        }
+    }
+}
