@@ -16,6 +16,7 @@ internal sealed unsafe partial class Kit
         "net/ipv4/tcp_rmem",
         "net/ipv4/tcp_sack",
         "net/ipv4/tcp_syn_retries",
+        "net/ipv4/tcp_fastopen",
         "net/ipv4/tcp_keepalive_time",
         "net/ipv4/tcp_congestion_control",
         "net/ipv4/ip_default_ttl",
