@@ -86,14 +86,6 @@ public enum TcpCounter
     TCPOFOMerge,
     TCPChallengeACK,
     TCPSYNChallenge,
-    TCPFastOpenActive,
-    TCPFastOpenActiveFail,
-    TCPFastOpenPassive,
-    TCPFastOpenPassiveFail,
-    TCPFastOpenListenOverflow,
-    TCPFastOpenCookieReqd,
-    TCPFastOpenBlackhole,
-    TCPFastOpenPassiveAltKey,
     TCPSpuriousRtxHostQueues,
     TCPFromZeroWindowAdv,
     TCPToZeroWindowAdv,
@@ -146,5 +138,13 @@ public enum TcpCounter
 
     /// <summary>A segment whose TTL or hop limit is below IP_MINTTL or IPV6_MINHOPCOUNT (RFC 5082).</summary>
     TCPMinTTLDrop,
+    TCPFastOpenActive,
+    TCPFastOpenActiveFail,
+    TCPFastOpenPassive,
+    TCPFastOpenPassiveFail,
+    TCPFastOpenListenOverflow,
+    TCPFastOpenCookieReqd,
+    TCPFastOpenBlackhole,
+    TCPFastOpenPassiveAltKey,
 #pragma warning restore CS1591
 }
