@@ -78,7 +78,13 @@ internal sealed partial class InetStreamSocket
             return error;
         }
 
-        source.Skip(sent);
+        for (int left = sent; left > 0;)
+        {
+            int piece = Math.Min(left, source.Next().Length);
+            source.Skip(piece);
+            left -= piece;
+        }
+
         message.HasOpened = true;
         if (waits)
         {
@@ -157,8 +163,8 @@ internal sealed partial class InetStreamSocket
     {
         if (_stage == Stage.Listening && Options.Tcp is { } options)
         {
-            int queue = options.FastOpenQueue ?? Tcp.FastOpenQueueMax(Listener);
-            Tcp.ConfigureFastOpen(Listener, queue, options.FastOpenKey, options.FastOpenNoCookie);
+            int queue = options.FastOpenQueue ?? Tcp.FastOpenQueueMax(_local!.Listener);
+            Tcp.ConfigureFastOpen(_local!.Listener, queue, options.FastOpenKey, options.FastOpenNoCookie);
         }
     }
 }

@@ -175,7 +175,7 @@ internal sealed partial class InetStreamSocket
             TcpOptionNumber.TCP_DEFER_ACCEPT => RetransmissionsToSeconds(Options.Tcp?.DeferAccept ?? 0),
             TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS => Options.Tcp is { ThinLinearTimeouts: true } ? 1 : 0,
             TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_REPAIR or TcpOptionNumber.TCP_IS_MPTCP => 0,
-            TcpOptionNumber.TCP_FASTOPEN => _stage == Stage.Listening ? Tcp.FastOpenQueueMax(Listener) : Options.Tcp?.FastOpenQueue ?? 0,
+            TcpOptionNumber.TCP_FASTOPEN => _stage == Stage.Listening ? Tcp.FastOpenQueueMax(_local!.Listener) : Options.Tcp?.FastOpenQueue ?? 0,
             TcpOptionNumber.TCP_TIMESTAMP => (int)(uint)(Stack.Engine.Now.Nanoseconds / 1_000_000),
             TcpOptionNumber.TCP_NOTSENT_LOWAT => (int)(Options.Tcp?.NotSentLow ?? 0),
             TcpOptionNumber.TCP_SAVE_SYN => Options.Tcp?.SaveSyn ?? 0,

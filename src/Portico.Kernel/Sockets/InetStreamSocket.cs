@@ -289,7 +289,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
                 return Errno.None;
             case Stage.Connecting when !IsDead() && !NoteConnected():
                 GiveUpConnection();
-                _error = Errno.ECONNRESET;
+                _error = (short)Errno.ECONNRESET;
                 Waiters.NotifyAll(Driver);
                 return Errno.None;
             default:

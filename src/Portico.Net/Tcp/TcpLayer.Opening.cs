@@ -186,6 +186,7 @@ public sealed unsafe partial class TcpLayer
         c->PushedSeq = c->SndSml = c->SndUp = c->Iss + 1;
         LinkSegment(c, syn);
         c->PacketsOut = 1;
+        c->StalledSinceMillis = NowMillis;
         ArmRetransmit(c, c->Rtt.RtoMicros * 1000L);
     }
 

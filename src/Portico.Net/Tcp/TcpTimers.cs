@@ -7,7 +7,11 @@ namespace Portico.Net;
 // TCB: the node fires early, looks again, and is armed for what is left.
 public sealed unsafe partial class TcpLayer
 {
-    private const long RtoMinNanos = 200_000_000;
+    private const uint RtoMinMillis = 200;
+    private const long RtoMinNanos = RtoMinMillis * 1_000_000L;
+
+    /// <summary>The timeout of a SYN before there is any measurement (RFC 6298 2.1).</summary>
+    private const uint SynTimeoutMillis = 1000;
 
     /// <summary>Retry after a local failure (Linux: TCP_RESOURCE_PROBE_INTERVAL).</summary>
     private const long ResourceRetryNanos = 500_000_000;
@@ -230,12 +234,12 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        if (c->Retransmits == 0)
+        bool opening = c->State is TcpState.SynSent or TcpState.SynReceived;
+        if (c->Retransmits == 0 && !opening)
         {
             c->StalledSinceMillis = NowMillis;
         }
 
-        bool opening = c->State is TcpState.SynSent or TcpState.SynReceived;
         if (c->SndWnd == 0 && !opening && !Has(c, TcbFlags.Orphan))
         {
             // The peer took its window back: it must be probed for as long as it answers (RFC 9293 3.8.6).
@@ -342,7 +346,8 @@ public sealed unsafe partial class TcpLayer
             int retries = c->State == TcpState.SynSent
                 ? (c->SynRetriesMax != 0 ? c->SynRetriesMax : Settings.tcp_syn_retries) + Settings.tcp_syn_linear_timeouts
                 : Settings.tcp_synack_retries;
-            return c->Retransmits >= retries;
+            int boundary = retries - (c->State == TcpState.SynSent ? Settings.tcp_syn_linear_timeouts : 0);
+            return c->Retransmits >= retries || (c->Retransmits > 0 && NowMillis - c->StalledSinceMillis >= RetryMillis(boundary, SynTimeoutMillis));
         }
 
         if (c->UserTimeoutMillis != 0)
@@ -350,8 +355,8 @@ public sealed unsafe partial class TcpLayer
             return false;
         }
 
-        int boundary = Has(c, TcbFlags.Orphan) ? OrphanRetries(c) : Settings.tcp_retries2;
-        return c->Retransmits > 0 && NowMillis - c->StalledSinceMillis >= RetryMillis(boundary);
+        int most = Has(c, TcbFlags.Orphan) ? OrphanRetries(c) : Settings.tcp_retries2;
+        return c->Retransmits > 0 && NowMillis - c->StalledSinceMillis >= RetryMillis(most, RtoMinMillis);
     }
 
     /// <summary>
@@ -365,13 +370,14 @@ public sealed unsafe partial class TcpLayer
         return retries == 0 && alive ? 8 : retries;
     }
 
-    /// <summary>How long this many retries take when each doubles from 200 ms up to 120 s (Linux: tcp_model_timeout).</summary>
-    private static uint RetryMillis(int retries)
+    /// <summary>How long this many retries take when each doubles from a first timeout up to the longest (Linux: tcp_model_timeout).</summary>
+    private uint RetryMillis(int retries, uint firstMillis)
     {
-        const int Doublings = 9;
-        return retries <= Doublings
-            ? ((2u << retries) - 1) * 200
-            : (((2u << Doublings) - 1) * 200) + ((uint)(retries - Doublings) * 120_000);
+        uint most = (uint)Settings.tcp_rto_max_ms;
+        int doublings = System.Numerics.BitOperations.Log2(Math.Max(most / firstMillis, 1));
+        return retries <= doublings
+            ? ((2u << retries) - 1) * firstMillis
+            : (((2u << doublings) - 1) * firstMillis) + ((uint)(retries - doublings) * most);
     }
 
     private void GiveUp(Tcb* c, TcpCause cause = TcpCause.Timeout)

@@ -7,16 +7,25 @@ namespace Portico.Simulation.Scripts;
 // Routes and the queue of the device.
 internal sealed partial class ScriptCommands
 {
-    /// <summary>ip [-6] route change|replace|add ADDRESS [via ...] [dev ...] [mtu [lock] N] ...; ip tcp_metrics flush, where there is nothing to flush.</summary>
+    /// <summary>ip [-6] route change|replace|add ADDRESS [via ...] [dev ...] [mtu [lock] N] ...; ip tcp_metrics flush.</summary>
     private bool Ip(string[] words, StringBuilder output, string input)
     {
         string[] rest = [.. words[1..].Where(static word => word[0] != '-')];
         return rest switch
         {
-            ["tcp_metrics", "flush", ..] => true,
+            ["tcp_metrics", "flush", ..] => FlushMetrics(),
             ["route", "change" or "replace" or "add", ..] => ChangeRoute(rest[2..]),
             _ => false,
         };
+    }
+
+    private bool FlushMetrics()
+    {
+        using (_kernel.Driver.Enter())
+        {
+            _kernel.DefaultNamespace.Tcp.FlushMetrics();
+            return true;
+        }
     }
 
     private bool ChangeRoute(string[] words)
