@@ -88,13 +88,11 @@ public sealed unsafe partial class TcpLayer
 
         // Whoever still has data to send will have it carry the ACK of the SYN-ACK.
         SetExtra(c, TcbExtras.WritePending, waits && (sent < data.Length || !mayCarry));
-        StampSent(c, syn);
-        if (carried != null)
+        if (TransmitSyn(c, syn, PacketNotes.None, cookie, carried) && carried != null)
         {
             StampSent(c, carried);
         }
 
-        TransmitSyn(c, syn, PacketNotes.None, cookie, carried);
         ArmRetransmit(c, c->Rtt.RtoMicros * 1000L);
         return Errno.None;
     }
