@@ -9,6 +9,9 @@ public sealed unsafe partial class TcpLayer
     /// <summary>Room that a SYN with data leaves for options that boxes on the path may add (RFC 7413 4.2.1).</summary>
     private const int OptionBytesMax = 40;
 
+    /// <summary>Most data of a SYN, which lies in as few blocks as a packet has room for.</summary>
+    private const int SynDataMax = 32 * 1024;
+
     private const int FailCookieUnavailable = 1;
     private const int FailDataNotAcked = 2;
     private const int FailSynRetransmitted = 3;
@@ -70,7 +73,7 @@ public sealed unsafe partial class TcpLayer
         {
             c->MssClamp = c->UserMss != 0 ? Math.Min(mss, c->UserMss) : mss;
             UpdateMss(c);
-            int space = MssOfPath(c) - OptionBytesMax;
+            int space = Math.Min(MssOfPath(c) - OptionBytesMax, SynDataMax);
             if (space > 0 && !data.IsEmpty)
             {
                 carried = QueueSynData(c, data[..Math.Min(space, data.Length)], out sent);
@@ -157,23 +160,21 @@ public sealed unsafe partial class TcpLayer
             return null;
         }
 
-        taken = AppendData(c, data);
-        uint fits = taken == 0 ? 0 : LimitByFragments(c->SndBlockNext, c->SndNxt, (uint)taken, c->Mss);
-        if (fits == 0)
+        taken = CopyIn(c, data);
+        if (taken == 0)
         {
             _sendSegments.Return(segment->Index);
             return null;
         }
 
         segment->Node.Start = c->SndNxt;
-        segment->Node.End = c->SndNxt + fits;
-        segment->Block = c->SndBlockNext;
+        segment->Node.End = c->SndNxt + (uint)taken;
+        segment->Block = c->SndBlockHead;
         segment->Flags = TcpFlags.Psh;
         segment->PacketCount = 1;
         LinkSegment(c, segment);
-        AdvanceUnsentBlock(c, segment->Node.End);
-        c->SndNxt = segment->Node.End;
-        c->PushedSeq = c->SndSml = c->SndNxt;
+        c->SndNxt = c->WriteSeq = segment->Node.End;
+        c->PushedSeq = c->SndNxt;
         c->PacketsOut++;
         c->Extras |= TcbExtras.SynData;
         ++Mib[TcpCounter.TCPOrigDataSent];
