@@ -80,9 +80,10 @@ public sealed class VirtualDevice : ILink
 
     /// <summary>
     /// A packet comes in from outside, now, and is handled before this returns. False where nobody is attached, or where the engine's
-    /// memory is used up.
+    /// memory is used up. A packet that stands for several segments, as one of a device with offloads (GSO), says how much data each of them
+    /// has: <paramref name="segmentBytes"/>.
     /// </summary>
-    public bool Inject(ReadOnlySpan<byte> bytes)
+    public bool Inject(ReadOnlySpan<byte> bytes, int segmentBytes = 0)
     {
         using (_time.Driver.Enter())
         {
@@ -94,6 +95,7 @@ public sealed class VirtualDevice : ILink
 
             bytes.CopyTo(packet.Append(bytes.Length));
             packet.Timestamp = engine.Now;
+            packet.GsoSize = segmentBytes;
             engine.Post(_client, packet);
             return true;
         }

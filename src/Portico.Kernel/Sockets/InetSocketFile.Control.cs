@@ -7,7 +7,7 @@ namespace Portico.Kernel;
 // Control messages of datagrams: what the program says with a packet, and what it is told of one.
 internal abstract partial class InetSocketFile
 {
-    private const int ExtendedErrorBytes = 16;
+    private protected const int ExtendedErrorBytes = 16;
     protected const int UDP_SEGMENT = 103;
 
     /// <summary>
@@ -218,16 +218,22 @@ internal abstract partial class InetSocketFile
         bytes[5] = error.Type;
         bytes[6] = error.Code;
         MemoryMarshal.Write(bytes[8..], error.Mtu);
-        int length = IsIpv6 ? SocketAddress.Ipv6Bytes : SocketAddress.Ipv4Bytes;
         if (isOfIcmp)
         {
             SocketAddress.Write(bytes[ExtendedErrorBytes..], Family, new Endpoint(error.Reporter, 0));
         }
 
+        PutExtendedError(ref message.ReceivedControl, bytes);
+        return Errno.None;
+    }
+
+    /// <summary>struct sock_extended_err, with room for an address of IPv6 behind it, as the control message of the socket's family.</summary>
+    private protected void PutExtendedError(ref ControlWriter control, scoped ReadOnlySpan<byte> error)
+    {
+        int length = IsIpv6 ? SocketAddress.Ipv6Bytes : SocketAddress.Ipv4Bytes;
         int level = (int)(IsIpv6 ? SocketLevel.IPPROTO_IPV6 : SocketLevel.IPPROTO_IP);
         int type = IsIpv6 ? (int)Ipv6Option.IPV6_RECVERR : (int)IpOption.IP_RECVERR;
-        message.ReceivedControl.Put(level, type, bytes[..(ExtendedErrorBytes + length)]);
-        return Errno.None;
+        control.Put(level, type, error[..(ExtendedErrorBytes + length)]);
     }
 
     /// <summary>What is asked of packets is told of the report.</summary>

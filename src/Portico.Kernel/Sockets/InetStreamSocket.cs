@@ -67,7 +67,9 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
     private LocalEnd OwnLocal => _local ??= new LocalEnd { Address = BoundAddress };
 
-    public override SocketEvents Poll()
+    public override SocketEvents Poll() => HasNotice ? PollStage() | SocketEvents.Error : PollStage();
+
+    private SocketEvents PollStage()
     {
         switch (_stage)
         {
@@ -299,6 +301,21 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
     public override Errno Send(ref IoCursor source, ref SocketMessage message, out long count)
     {
+        bool notifies = NotifiesOf(source, message);
+        bool isContinued = source.Remaining < source.Total;
+        if (notifies && !isContinued && !HasRoomForNotice)
+        {
+            count = 0;
+            return Errno.ENOBUFS;
+        }
+
+        Errno error = SendBytes(ref source, ref message, out count);
+        NoteSent(count, notifies, isContinued);
+        return error;
+    }
+
+    private Errno SendBytes(ref IoCursor source, ref SocketMessage message, out long count)
+    {
         count = 0;
         bool opens = (message.Flags & MessageFlags.MSG_FASTOPEN) != 0 || message.HasOpened || IsConnectDeferred;
         if (!HasConnection && !opens)
@@ -360,7 +377,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         message.AddressLength = 0;
         if ((message.Flags & MessageFlags.MSG_ERRQUEUE) != 0)
         {
-            return Errno.EAGAIN;
+            return TakeNotice(ref message);
         }
 
         if (!HasConnection)

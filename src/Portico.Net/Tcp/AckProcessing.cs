@@ -459,6 +459,12 @@ public sealed unsafe partial class TcpLayer
             ExpandSendBuffer(c);
         }
 
+        if (Has(c, TcbFlags.TellsAcknowledgment))
+        {
+            c->Flags &= ~TcbFlags.TellsAcknowledgment;
+            Notify(c, SocketEvents.Error);
+        }
+
         if (Has(c, TcbFlags.NoSpace) && SendRoom(c) >= QueuedBytes(c) / 2)
         {
             c->Flags &= ~TcbFlags.NoSpace;

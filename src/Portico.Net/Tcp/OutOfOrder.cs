@@ -164,7 +164,7 @@ public sealed unsafe partial class TcpLayer
             // AppendReceived counts the memory again.
             c->RcvMemory -= segment->TrueSize;
             _receiveMemory -= segment->TrueSize;
-            if (Has(c, TcbFlags.ReceiveShutdown))
+            if (Has(c, TcbFlags.Orphan))
             {
                 c->CopiedSeq = end;
                 c->RcvMemory += segment->TrueSize;

@@ -94,9 +94,9 @@ public sealed unsafe partial class TcpLayer
                 return;
             }
 
-            if (Has(c, TcbFlags.ReceiveShutdown))
+            if (Has(c, TcbFlags.Orphan))
             {
-                // SHUT_RD: acknowledged and discarded.
+                // Nobody can read it any more. After SHUT_RD alone it is queued and read, as in Linux.
                 c->CopiedSeq += (uint)length;
                 ++Mib[TcpCounter.DataAfterShutdown];
             }

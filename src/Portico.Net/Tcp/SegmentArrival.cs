@@ -199,17 +199,13 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT.
+        // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. What has not been sent yet is not answered, as in Linux.
         if (Seq.Gt(seg.Ack, c->SndNxt))
         {
             CountDrop(TcpCounter.InvalidAcks);
             if (c->State == TcpState.SynReceived)
             {
                 SendReset(ref seg);
-            }
-            else
-            {
-                SendChallengeAck(c);
             }
 
             return;
@@ -318,11 +314,11 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>
-    /// Data after close(2) cannot be delivered to anybody: the peer must hear of it (RFC 9293 3.6.1, RFC 2525 2.17).
+    /// Data after close(2), or after both directions were shut, is not for anybody: the peer must hear of it (RFC 9293 3.6.1, RFC 2525 2.17).
     /// </summary>
     private bool RefusesData(Tcb* c, ref Arrival seg)
     {
-        if (!Has(c, TcbFlags.ReceiveShutdown) || c->State is not (TcpState.FinWait1 or TcpState.FinWait2) || !Has(c, TcbFlags.Orphan))
+        if (!Has(c, TcbFlags.ReceiveShutdown) || c->State is not (TcpState.FinWait1 or TcpState.FinWait2))
         {
             return false;
         }

@@ -54,7 +54,7 @@ internal enum TcbFlags : uint
     /// <summary>The peer's FIN has been received in order.</summary>
     FinReceived = 1 << 8,
 
-    /// <summary>SHUT_RD: arriving data is discarded after the buffer.</summary>
+    /// <summary>SHUT_RD: a read that finds nothing returns 0; data that arrives once the sending direction is shut, too, is answered by a reset.</summary>
     ReceiveShutdown = 1 << 9,
 
     /// <summary>No application holds the connection any more.</summary>
@@ -98,6 +98,9 @@ internal enum TcbFlags : uint
 
     /// <summary>What was appended last is a part of a write whose rest has not come.</summary>
     WriteContinues = 1 << 24,
+
+    /// <summary>The owner is to be told of the next acknowledgment of data; see <see cref="TcpLayer.TellOfAcknowledgment"/>.</summary>
+    TellsAcknowledgment = 1 << 25,
 
     /// <summary>An urgent pointer is to be sent.</summary>
     UrgentMode = 1 << 26,

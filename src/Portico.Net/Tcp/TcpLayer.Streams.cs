@@ -137,7 +137,8 @@ public sealed unsafe partial class TcpLayer
             }
         }
 
-        if (c->Error != 0)
+        // The end of the stream comes before an error that has come behind it, as in Linux (SOCK_DONE).
+        if (c->Error != 0 && !Has(c, TcbFlags.FinReceived))
         {
             return TakePendingError(c);
         }
@@ -339,6 +340,29 @@ public sealed unsafe partial class TcpLayer
         return c == null || c->State is TcpState.SynSent or TcpState.SynReceived
             ? 0
             : Math.Max(0, (int)(c->WriteSeq + (Has(c, TcbFlags.FinQueued) ? 1u : 0) - c->SndUna));
+    }
+
+    /// <summary>
+    /// Has the owner told, by <see cref="SocketEvents.Error"/>, of the next acknowledgment of data: for who waits for what it has sent to be
+    /// received (MSG_ZEROCOPY). <see cref="UnacknowledgedBytes"/> then says how much is left. False for a connection that is gone.
+    /// </summary>
+    public bool TellOfAcknowledgment(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        if (c == null)
+        {
+            return false;
+        }
+
+        c->Flags |= TcbFlags.TellsAcknowledgment;
+        return true;
+    }
+
+    /// <summary>Whether the next byte is the urgent one, which only MSG_OOB reads, and nothing is behind it.</summary>
+    public bool IsHeldUpByUrgentByte(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        return c != null && IsOnlyUrgentByteLeft(c);
     }
 
     /// <summary>What the connection is ready for, as poll(2) would say.</summary>

@@ -27,7 +27,7 @@ public readonly record struct TcpListenerHandle(uint Index, uint Generation);
 /// <summary>Which directions <see cref="TcpLayer.Shutdown"/> ends (shutdown(2)).</summary>
 public enum TcpShutdown
 {
-    /// <summary>SHUT_RD: reads return 0 once the buffer is drained.</summary>
+    /// <summary>SHUT_RD: reads return 0 where there is nothing to read; what comes can be read, as in Linux.</summary>
     Receive = 0,
 
     /// <summary>SHUT_WR: a FIN follows the last byte.</summary>

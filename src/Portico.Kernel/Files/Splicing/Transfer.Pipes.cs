@@ -57,6 +57,12 @@ internal partial struct Transfer
             return to.AppendPages(source, ref _sourcePosition, most, out _done);
         }
 
+        if (source.File is InetStreamSocket { IsHeldUpByUrgentByte: true })
+        {
+            // Linux does not wait where something is queued that it does not take (tcp_splice_read).
+            return Errno.None;
+        }
+
         byte[] buffer = ArrayPool<byte>.Shared.Rent(most);
         Errno error = Read(ref _sourcePosition, buffer.AsSpan(0, most), out int read);
         if (read > 0)
@@ -66,7 +72,6 @@ internal partial struct Transfer
 
         ArrayPool<byte>.Shared.Return(buffer);
         _done = read;
-
         // A stream of AF_UNIX heeds SPLICE_F_NONBLOCK, the others only what the socket itself says.
         bool mayWait = !source.IsNonBlocking && !(IsNonBlocking && source.File is UnixSocket { SocketKind: SocketType.SOCK_STREAM });
         return error == Errno.EAGAIN ? Await(source, SocketEvents.Readable, mayWait) : error;

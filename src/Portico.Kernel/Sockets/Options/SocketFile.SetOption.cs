@@ -82,8 +82,8 @@ internal abstract partial class SocketFile
             SocketOption.SO_LOCK_FILTER when !isOn && Generic.Has(flag) => Errno.EPERM,
             SocketOption.SO_PASSCRED or SocketOption.SO_PASSSEC or SocketOption.SO_PASSRIGHTS when !isUnix => Errno.EOPNOTSUPP,
 
-            // Whoever set it would wait for notices that nobody sends.
-            SocketOption.SO_ZEROCOPY => Errno.EOPNOTSUPP,
+            // Whoever set it would wait for notices that nobody but TCP sends.
+            SocketOption.SO_ZEROCOPY => this is not InetStreamSocket ? Errno.EOPNOTSUPP : number is 0 or 1 ? Errno.None : Errno.EINVAL,
             _ => Errno.None,
         };
         if (error == Errno.None)

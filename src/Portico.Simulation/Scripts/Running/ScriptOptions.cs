@@ -92,6 +92,9 @@ internal sealed class ScriptConfiguration
     /// <summary>Whether each segment of the script is to be one packet.</summary>
     public bool StrictSegments { get; private set; }
 
+    /// <summary>How much data each of the segments has that a longer packet of the script stands for (--mss); 0 where it is one.</summary>
+    public int SegmentBytes { get; private set; }
+
     /// <summary>AF_INET or AF_INET6, for socket(...).</summary>
     public int SocketDomain => IpVersion == ScriptIpVersion.Ipv4 ? 2 : 10;
 
@@ -156,7 +159,10 @@ internal sealed class ScriptConfiguration
             case "mtu":
                 Mtu = (int)Number(path, option, IsIpv6 ? 1280 : 68, 65_535);
                 break;
-            case "ip_version" or "local_ip" or "remote_ip" or "gateway_ip" or "netmask_ip" or "mss" or "speed" or "define" or "send_omit_free"
+            case "mss":
+                SegmentBytes = (int)Number(path, option, 1, 65_535);
+                break;
+            case "ip_version" or "local_ip" or "remote_ip" or "gateway_ip" or "netmask_ip" or "speed" or "define" or "send_omit_free"
                 or "init_scripts" or "code_command" or "code_format" or "code_sockopt" or "verbose":
                 break;
             default:

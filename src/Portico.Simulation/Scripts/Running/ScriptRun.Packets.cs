@@ -104,7 +104,8 @@ internal sealed partial class ScriptRun
 
         byte[] bytes = PacketWriter.Write(sent);
         Count(bytes, Clock.Time.Now);
-        if (!_device.Inject(bytes))
+        int segmentBytes = sent.IsTcp && Configuration.SegmentBytes > 0 && sent.Payload.Length > Configuration.SegmentBytes ? Configuration.SegmentBytes : 0;
+        if (!_device.Inject(bytes, segmentBytes))
         {
             throw new ScriptFailure(packet.Position, "the engine has no memory left for the packet");
         }
