@@ -26,34 +26,30 @@ internal sealed partial class ScriptCommands
     ];
 
     private readonly ScriptRun _run;
-    private readonly PorticoKernel _kernel;
-    private readonly VirtualDevice _device;
+    private readonly NetworkCommands _network;
     private readonly Dictionary<string, Command> _commands;
     private readonly List<(string Path, string Value)> _restored = [];
-    private readonly Dictionary<string, long> _countersBefore = [];
 
-    public ScriptCommands(ScriptRun run, PorticoKernel kernel, VirtualDevice device)
+    public ScriptCommands(ScriptRun run)
     {
         _run = run;
-        _kernel = kernel;
-        _device = device;
+        _network = new NetworkCommands(run.Process);
         _commands = new Dictionary<string, Command>
         {
-            ["sysctl"] = Sysctl,
             ["set_sysctls.py"] = SetSysctls,
             ["defaults.sh"] = SetDefaults,
             ["echo"] = static (words, output, _) => Print(output, string.Join(' ', words[1..])),
-            ["cat"] = (words, output, _) => words[1..].All(path => Append(output, path)),
+            ["cat"] = (words, output, _) => words[1..].All(path => _network.Read(path, output)),
             ["grep"] = Grep,
             ["rm"] = Remove,
             ["dd"] = CopyZeros,
-            ["nstat"] = ShowCounters,
-            ["ip"] = Ip,
-            ["tc"] = QueueingDiscipline,
-            ["ethtool"] = static (_, _, _) => true,
             ["true"] = static (_, _, _) => true,
             ["sleep"] = static (_, _, _) => true,
         };
+        foreach (string name in _network.Names)
+        {
+            _commands.Add(name, (words, output, _) => _network.Run([name, .. words[1..]], output));
+        }
     }
 
     [GeneratedRegex("""(?<word>(?:[^\s"'|;&>]|"[^"]*"|'[^']*')+)|(?<operator>\|\||&&|&?>+(?:&\d)?|[|;&])""")]
@@ -114,7 +110,7 @@ internal sealed partial class ScriptCommands
                 StringBuilder output = new();
                 succeeded = RunCommand(position, [.. words], output, pending == "|" ? input : "");
                 input = target == null ? output.ToString() : "";
-                succeeded &= target is null or "/dev/null" || Write(target, output.ToString());
+                succeeded &= target is null or "/dev/null" || _network.Write(target, output.ToString());
             }
 
             words.Clear();
@@ -131,7 +127,7 @@ internal sealed partial class ScriptCommands
         string name = words[0][(words[0].LastIndexOf('/') + 1)..];
         if (name.StartsWith("sysctl_restore_", StringComparison.Ordinal))
         {
-            bool isRestored = _restored.All(setting => Write(setting.Path, setting.Value));
+            bool isRestored = _restored.All(setting => _network.Write(setting.Path, setting.Value));
             _restored.Clear();
             return isRestored;
         }
@@ -155,30 +151,12 @@ internal sealed partial class ScriptCommands
                 .ToString(CultureInfo.InvariantCulture));
     }
 
-    /// <summary>sysctl [-q] [-w] [-e] name=value ...; with -e a name that there is not is no failure.</summary>
-    private bool Sysctl(string[] words, StringBuilder output, string input)
-    {
-        bool ignoresUnknown = words.Contains("-e");
-        return words[1..].Where(static word => word[0] != '-').All(word => Set(word, ignoresUnknown));
-    }
-
-    private bool Set(string assignment, bool ignoresUnknown)
-    {
-        int separator = assignment.IndexOf('=', StringComparison.Ordinal);
-        string name = separator < 0 ? assignment : assignment[..separator];
-        string path = $"/proc/sys/{name.Replace('.', '/')}";
-        return separator >= 0 && (Write(path, assignment[(separator + 1)..]) || ignoresUnknown);
-    }
-
     /// <summary>The settings that google/packetdrill's scripts begin with; those that this kernel does not have are left out.</summary>
     private bool SetDefaults(string[] words, StringBuilder output, string input)
     {
         foreach (string setting in s_defaults)
         {
-            if (!Set(setting, ignoresUnknown: true))
-            {
-                return false;
-            }
+            _network.Run(["sysctl", "-q", "-e", setting], output);
         }
 
         return true;
@@ -191,7 +169,7 @@ internal sealed partial class ScriptCommands
         {
             int separator = word.IndexOf('=', StringComparison.Ordinal);
             StringBuilder before = new();
-            if (separator < 0 || !Append(before, word[..separator]) || !Write(word[..separator], word[(separator + 1)..]))
+            if (separator < 0 || !_network.Read(word[..separator], before) || !_network.Write(word[..separator], word[(separator + 1)..]))
             {
                 return false;
             }
@@ -206,7 +184,7 @@ internal sealed partial class ScriptCommands
     {
         string[] paths = words[2..];
         StringBuilder text = new(input);
-        if (words.Length < 2 || !paths.All(path => Append(text, path)))
+        if (words.Length < 2 || !paths.All(path => _network.Read(path, text)))
         {
             return false;
         }
@@ -228,7 +206,7 @@ internal sealed partial class ScriptCommands
         bool isRight = operands.GetValueOrDefault("if") == "/dev/zero"
             & int.TryParse(operands.GetValueOrDefault("bs", "512"), CultureInfo.InvariantCulture, out int size)
             & int.TryParse(operands.GetValueOrDefault("count", "1"), CultureInfo.InvariantCulture, out int count);
-        return isRight && operands.TryGetValue("of", out string? path) && Write(path, new string('\0', checked(size * count)));
+        return isRight && operands.TryGetValue("of", out string? path) && _network.Write(path, new string('\0', checked(size * count)));
     }
 
     private bool Remove(string[] words, StringBuilder output, string input)
@@ -240,72 +218,5 @@ internal sealed partial class ScriptCommands
         }
 
         return true;
-    }
-
-    /// <summary>nstat: the counters that have changed since the last time.</summary>
-    private bool ShowCounters(string[] words, StringBuilder output, string input)
-    {
-        foreach ((string name, long value) in Counters())
-        {
-            if (value != _countersBefore.GetValueOrDefault(name))
-            {
-                Print(output, string.Create(CultureInfo.InvariantCulture, $"{name} {value - _countersBefore.GetValueOrDefault(name)} 0.0"));
-                _countersBefore[name] = value;
-            }
-        }
-
-        return true;
-    }
-
-    private List<(string Name, long Value)> Counters()
-    {
-        using (_kernel.Driver.Enter())
-        {
-            MibTable<TcpCounter> table = _kernel.DefaultNamespace.Tcp.Mib;
-            List<(string, long)> counters = [];
-            for (int i = 0; i < table.Count; i++)
-            {
-                (string name, long value) = table.At(i);
-                counters.Add((name, value));
-                counters.Add(($"TcpExt{name}", value));
-            }
-
-            return counters;
-        }
-    }
-
-    /// <summary>Adds what a file of the kernel holds; false where it cannot be read.</summary>
-    private bool Append(StringBuilder output, string path)
-    {
-        SyscallResult fd = _run.Process.Open(path, OpenFlags.O_RDONLY);
-        if (fd.IsError)
-        {
-            return false;
-        }
-
-        byte[] buffer = new byte[4096];
-        SyscallResult count;
-        while ((count = _run.Process.Read((int)fd.Value, buffer)).Value > 0)
-        {
-            output.Append(Encoding.Latin1.GetString(buffer, 0, (int)count.Value));
-        }
-
-        _run.Process.Close((int)fd.Value);
-        return !count.IsError;
-    }
-
-    /// <summary>Writes a file of the kernel anew; false where it cannot be.</summary>
-    private bool Write(string path, string text)
-    {
-        bool isSetting = path.StartsWith("/proc/", StringComparison.Ordinal) || path.StartsWith("/sys/", StringComparison.Ordinal);
-        SyscallResult fd = _run.Process.Open(path, isSetting ? OpenFlags.O_WRONLY : OpenFlags.O_WRONLY | OpenFlags.O_CREAT | OpenFlags.O_TRUNC, 0x1B6);
-        if (fd.IsError)
-        {
-            return false;
-        }
-
-        SyscallResult written = _run.Process.Write((int)fd.Value, Encoding.Latin1.GetBytes(text));
-        _run.Process.Close((int)fd.Value);
-        return !written.IsError;
     }
 }

@@ -50,7 +50,7 @@ internal sealed partial class ScriptRun : IDisposable
         SetUpNetwork();
         Clock = new ScriptClock(_time, _device, Configuration);
         _code = new CodeRunner(text => Trace($"print  {text}"));
-        _commands = new ScriptCommands(this, _kernel, _device);
+        _commands = new ScriptCommands(this);
     }
 
     public ScriptConfiguration Configuration { get; }
