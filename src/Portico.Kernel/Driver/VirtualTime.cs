@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -44,8 +43,8 @@ public enum VirtualStop
 /// <remarks>
 /// Calls that block are made by other threads. Such a thread sleeps until the driving thread, or a packet or timer that this handles, has
 /// woken it, and time does not go on before it sleeps again or its call is over. A call that would block on the driving thread runs the
-/// timers itself until it need not wait any more, and fails with EDEADLK when there is none. Asynchronous calls are completed by the thread
-/// pool and are not waited for.
+/// timers itself until it need not wait any more, and fails with EDEADLK when there is none. Another thread may move the clock while the
+/// driving thread does not. Asynchronous calls are completed by the thread pool and are not waited for.
 /// </remarks>
 public sealed class VirtualTime : IDisposable
 {
@@ -264,7 +263,6 @@ public sealed class VirtualTime : IDisposable
     /// <summary>True where a call was woken, which may have come to its end already.</summary>
     private bool Advance(MonoTime time)
     {
-        Debug.Assert(Thread.CurrentThread == _drivingThread, "time belongs to the driving thread");
         Volatile.Write(ref _now, Math.Max(_now, time.Nanoseconds));
         long wakes = Volatile.Read(ref _wakes);
         using (Driver.Enter())
