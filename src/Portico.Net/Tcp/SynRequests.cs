@@ -116,7 +116,14 @@ public sealed unsafe partial class TcpLayer
         {
             if (seg.Seq != rcvNxt)
             {
+                // RFC 5961 3.2: within the window, but not at RCV.NXT.
                 CountDrop(TcpCounter.InvalidResets);
+                if (MayAnswerRequest(request))
+                {
+                    ++Mib[TcpCounter.TCPChallengeACK];
+                    AcknowledgeRequest(request);
+                }
+
                 return;
             }
 
