@@ -1,22 +1,18 @@
-using System.Text.RegularExpressions;
 using Portico.Simulation.Scripts;
 
 namespace Portico.Conformance.Tests;
 
 /// <summary>The scripts under scripts/, one folder for each RFC and section: all of them pass, twice with the same packets.</summary>
-public sealed partial class ConformanceTests
+public sealed class ConformanceTests
 {
-    private static readonly string s_root = Path.Combine(AppContext.BaseDirectory, "scripts");
-
-    public static TheoryData<string> Scripts => [.. Directory.GetFiles(s_root, "*.pkt", SearchOption.AllDirectories)
-        .Select(path => Path.GetRelativePath(s_root, path)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Scripts => [.. OwnScript.Paths];
 
     public static TheoryData<string, ScriptIpVersion> Runs
     {
         get
         {
             TheoryData<string, ScriptIpVersion> runs = [];
-            foreach (string script in (IEnumerable<string>)Scripts)
+            foreach (string script in OwnScript.Paths)
             {
                 foreach (ScriptIpVersion version in ScriptRunner.VersionsOf(script))
                 {
@@ -28,15 +24,13 @@ public sealed partial class ConformanceTests
         }
     }
 
-    [GeneratedRegex(@"^// RFC (?<rfc>\d+), (?<section>\d[\d.]*\d)(: | and )")]
-    private static partial Regex Heading { get; }
-
     [Theory]
     [MemberData(nameof(Runs))]
     public void A_script_passes_each_time_with_the_same_packets(string script, ScriptIpVersion version)
     {
+        string path = Path.Combine(OwnScript.Root, script);
         ScriptOptions options = new() { IpVersion = version };
-        ScriptResult result = ScriptRunner.RunFile(Path.Combine(s_root, script), options);
+        ScriptResult result = ScriptRunner.RunFile(path, options);
         ScriptReport? failure = result.Failure;
         Assert.True(failure == null, failure == null ? "" : $"""
             {script}:{failure.Position}: {failure.Reason}
@@ -45,17 +39,18 @@ public sealed partial class ConformanceTests
             actual:   {failure.Actual}
             {string.Join('\n', failure.Trace)}
             """);
-        Assert.Equal(result.PacketDigest, ScriptRunner.RunFile(Path.Combine(s_root, script), options).PacketDigest);
+        Assert.Equal(result.PacketDigest, ScriptRunner.RunFile(path, options).PacketDigest);
     }
 
     [Theory]
     [MemberData(nameof(Scripts))]
-    public void A_script_begins_with_the_section_that_it_proves_and_lies_in_its_folder(string script)
+    public void A_script_begins_with_what_it_proves_and_lies_in_the_folder_of_the_section(string path)
     {
-        Match heading = Heading.Match(File.ReadLines(Path.Combine(s_root, script)).First());
-        Assert.True(heading.Success, "the first line has to be // RFC n, section: what is proved");
-        string[] folders = script.Split(Path.DirectorySeparatorChar);
-        Assert.Equal($"rfc{heading.Groups["rfc"].Value}", folders[0]);
-        Assert.StartsWith(folders[1], heading.Groups["section"].Value, StringComparison.Ordinal);
+        OwnScript script = OwnScript.At(path);
+        string[] folders = path.Split('/');
+        Assert.Equal($"rfc{script.Rfc}", folders[0]);
+        Assert.True(folders.Length == 3, "rfcN/section/name.pkt");
+        Assert.StartsWith(folders[1], script.Section, StringComparison.Ordinal);
+        Assert.NotEmpty(script.Statement);
     }
 }

@@ -225,7 +225,8 @@ public sealed partial class Process
     {
         SocketMessage message = new() { Flags = flags, Address = address, ReceivedControl = new ControlWriter(control) };
         ReceiveCall call = new(destination, message);
-        bool mayBlock = (flags & (MessageFlags.MSG_DONTWAIT | MessageFlags.MSG_ERRQUEUE)) == 0;
+        // Nobody waits for an error, and nobody for an urgent byte (tcp_recv_urg).
+        bool mayBlock = (flags & (MessageFlags.MSG_DONTWAIT | MessageFlags.MSG_ERRQUEUE | MessageFlags.MSG_OOB)) == 0;
         SyscallResult result = Run(fd, ref call, SocketEvents.Readable, mayBlock, pinned);
 
         // Linux gives this flag back among those that say something.

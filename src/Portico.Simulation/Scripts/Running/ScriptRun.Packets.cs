@@ -88,9 +88,9 @@ internal sealed partial class ScriptRun
         }
 
         ScriptPacket sent = PacketTemplates.Make(_script.Path, packet.Packet, Configuration.IsIpv6);
-        Trace($"<      {PacketText.Show(sent)}");
         sent.Source = socket.Remote.Address;
         sent.Destination = socket.Local.Address;
+        Trace($"<      {PacketText.Show(sent)}");
         sent.SourcePort = sent.SourcePort == 0 ? socket.Remote.Port : sent.SourcePort;
         sent.DestinationPort = sent.DestinationPort == 0 ? socket.Local.Port : sent.DestinationPort;
         if (packet.Packet is IcmpTemplate icmp)

@@ -1,0 +1,59 @@
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Portico.Simulation.Scripts;
+
+namespace Portico.Conformance.Tests;
+
+/// <summary>A script under scripts/: what its first lines say of it, and how it runs.</summary>
+internal sealed partial class OwnScript
+{
+    /// <summary>The folder of the scripts in the repository.</summary>
+    public static readonly string Root = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(SourcePath())!, "scripts");
+
+    private OwnScript(string path)
+    {
+        Path = path;
+        string[] lines = File.ReadAllLines(FullPath);
+        Match heading = Heading.Match(lines[0]);
+        Assert.True(heading.Success, $"{path}: the first line has to be // RFC n, section: requirement");
+        Rfc = int.Parse(heading.Groups["rfc"].Value, System.Globalization.CultureInfo.InvariantCulture);
+        Section = heading.Groups["section"].Value;
+        What = heading.Groups["what"].Value;
+        Statement = string.Join(' ', lines.Skip(1).TakeWhile(static line => line.StartsWith("//", StringComparison.Ordinal)).Select(static line => line[2..].Trim()));
+    }
+
+    /// <summary>Below scripts/, with '/'.</summary>
+    public string Path { get; }
+
+    public int Rfc { get; }
+
+    public string Section { get; }
+
+    /// <summary>The requirement, or the name of the step or algorithm.</summary>
+    public string What { get; }
+
+    /// <summary>What is proved, in a sentence.</summary>
+    public string Statement { get; }
+
+    /// <summary>Requirements of RFC 9293 by their numbers: MUST-1.</summary>
+    public IEnumerable<string> Requirements => Rfc == 9293 ? Requirement.Matches(What).Select(static match => match.Value) : [];
+
+    public string FullPath => System.IO.Path.Combine(Root, Path);
+
+    [GeneratedRegex(@"^// RFC (?<rfc>\d+), (?<section>\d[\d.]*): (?<what>.+)$")]
+    private static partial Regex Heading { get; }
+
+    [GeneratedRegex(@"\b(MUST|SHLD|MAY)-\d+\b")]
+    private static partial Regex Requirement { get; }
+
+    public static IEnumerable<string> Paths => Directory.GetFiles(Root, "*.pkt", SearchOption.AllDirectories)
+        .Select(static path => System.IO.Path.GetRelativePath(Root, path).Replace('\\', '/')).Order(StringComparer.Ordinal);
+
+    public static OwnScript At(string path) => new(path);
+
+    private static string SourcePath([CallerFilePath] string path = "") => path;
+
+    /// <summary>Runs it with each IP version that it is for.</summary>
+    public bool Passes() =>
+        ScriptRunner.VersionsOf(Path).All(version => ScriptRunner.RunFile(FullPath, new ScriptOptions { IpVersion = version }).Passed);
+}
