@@ -46,7 +46,7 @@ public sealed class ConformanceTests
     [MemberData(nameof(Scripts))]
     public void A_script_begins_with_what_it_proves_and_lies_in_the_folder_of_the_section(string path)
     {
-        OwnScript script = OwnScript.At(path);
+        OwnScript script = new(path);
         string[] folders = path.Split('/');
         Assert.Equal($"rfc{script.Rfc}", folders[0]);
         Assert.True(folders.Length == 3, "rfcN/section/name.pkt");

@@ -10,7 +10,10 @@ internal sealed partial class OwnScript
     /// <summary>The folder of the scripts in the repository.</summary>
     public static readonly string Root = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(SourcePath())!, "scripts");
 
-    private OwnScript(string path)
+    /// <summary>All of them, in the order of their paths.</summary>
+    public static readonly Lazy<OwnScript[]> All = new(static () => [.. Paths.Select(static path => new OwnScript(path))]);
+
+    public OwnScript(string path)
     {
         Path = path;
         string[] lines = File.ReadAllLines(FullPath);
@@ -40,7 +43,7 @@ internal sealed partial class OwnScript
 
     public string FullPath => System.IO.Path.Combine(Root, Path);
 
-    [GeneratedRegex(@"^// RFC (?<rfc>\d+), (?<section>\d[\d.]*): (?<what>.+)$")]
+    [GeneratedRegex(@"^// RFC (?<rfc>\d+), (?<section>\d[\d.]*)( and [^:]*)?: (?<what>.+)$")]
     private static partial Regex Heading { get; }
 
     [GeneratedRegex(@"\b(MUST|SHLD|MAY)-\d+\b")]
@@ -48,8 +51,6 @@ internal sealed partial class OwnScript
 
     public static IEnumerable<string> Paths => Directory.GetFiles(Root, "*.pkt", SearchOption.AllDirectories)
         .Select(static path => System.IO.Path.GetRelativePath(Root, path).Replace('\\', '/')).Order(StringComparer.Ordinal);
-
-    public static OwnScript At(string path) => new(path);
 
     private static string SourcePath([CallerFilePath] string path = "") => path;
 
