@@ -42,10 +42,9 @@ public enum MessageFlags
     MSG_ERRQUEUE = 0x2000,
     MSG_NOSIGNAL = 0x4000,
     MSG_MORE = 0x8000,
+    MSG_WAITFORONE = 0x1_0000,
 
     /// <summary>Where SO_ZEROCOPY is set: the error queue tells when the memory is not needed any more.</summary>
-    MSG_ZEROCOPY = 0x400_0000,
-    MSG_WAITFORONE = 0x1_0000,
     MSG_ZEROCOPY = 0x400_0000,
     MSG_FASTOPEN = 0x2000_0000,
     MSG_CMSG_CLOEXEC = 0x4000_0000,
