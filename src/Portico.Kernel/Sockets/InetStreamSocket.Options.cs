@@ -160,6 +160,7 @@ internal sealed partial class InetStreamSocket
         TcpOptionNumber.TCP_WINDOW_CLAMP => TcpOption.TCP_WINDOW_CLAMP,
         TcpOptionNumber.TCP_QUICKACK => TcpOption.TCP_QUICKACK,
         TcpOptionNumber.TCP_USER_TIMEOUT => TcpOption.TCP_USER_TIMEOUT,
+        TcpOptionNumber.TCP_NOTSENT_LOWAT => TcpOption.TCP_NOTSENT_LOWAT,
         _ => null,
     };
 
@@ -177,7 +178,6 @@ internal sealed partial class InetStreamSocket
             TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_REPAIR or TcpOptionNumber.TCP_IS_MPTCP => 0,
             TcpOptionNumber.TCP_FASTOPEN => _stage == Stage.Listening ? Tcp.FastOpenQueueMax(_local!.Listener) : Options.Tcp?.FastOpenQueue ?? 0,
             TcpOptionNumber.TCP_TIMESTAMP => (int)(uint)(Stack.Engine.Now.Nanoseconds / 1_000_000),
-            TcpOptionNumber.TCP_NOTSENT_LOWAT => (int)(Options.Tcp?.NotSentLow ?? 0),
             TcpOptionNumber.TCP_SAVE_SYN => Options.Tcp?.SaveSyn ?? 0,
             TcpOptionNumber.TCP_FASTOPEN_CONNECT => Options.Tcp is { FastOpenConnect: true } ? 1 : 0,
             TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE => Options.Tcp is { FastOpenNoCookie: true } ? 1 : 0,
@@ -212,9 +212,6 @@ internal sealed partial class InetStreamSocket
             case TcpOptionNumber.TCP_FASTOPEN when number >= 0 && !HasConnection:
                 options.FastOpenQueue = Math.Min(number, Tcp.Settings.somaxconn);
                 UpdateFastOpen();
-                return Errno.None;
-            case TcpOptionNumber.TCP_NOTSENT_LOWAT:
-                options.NotSentLow = (uint)number;
                 return Errno.None;
             case TcpOptionNumber.TCP_SAVE_SYN when number is >= 0 and <= 2:
                 options.SaveSyn = (byte)number;
@@ -310,10 +307,14 @@ internal sealed partial class InetStreamSocket
         if (error == Errno.None && !HasConnection)
         {
             OwnTcp.Set(option, value);
+            UpdateBuffers();
         }
 
         return error;
     }
+
+    /// <summary>TCP_MAXSEG of a listener; 0 where it was not set.</summary>
+    private int ChosenSegmentBytes => Options.Tcp is { } options && options.TryGet(TcpOption.TCP_MAXSEG, out int bytes) ? bytes : 0;
 
     /// <summary>An accepted socket has all that its listener has.</summary>
     private void InheritOptions(InetStreamSocket listener)
@@ -349,7 +350,7 @@ internal sealed partial class InetStreamSocket
         }
         else if (_stage == Stage.Listening)
         {
-            Tcp.UpdateListener(_local!.Listener, ChosenSendBuffer, ChosenReceiveBuffer, Generic.InterfaceIndex);
+            Tcp.UpdateListener(_local!.Listener, ChosenSendBuffer, ChosenReceiveBuffer, Generic.InterfaceIndex, ChosenSegmentBytes);
         }
     }
 

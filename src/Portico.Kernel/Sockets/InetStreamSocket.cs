@@ -222,6 +222,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             InterfaceIndex = Generic.InterfaceIndex,
             SendBufferBytes = ChosenSendBuffer,
             ReceiveBufferBytes = ChosenReceiveBuffer,
+            SegmentBytesMax = ChosenSegmentBytes,
         };
         error = Tcp.Listen(request, this, out _local!.Listener);
         _stage = error == Errno.None ? Stage.Listening : Stage.Idle;

@@ -378,7 +378,8 @@ public sealed unsafe partial class TcpLayer
                 CheckSackReordering(c, reorder, TcpCounter.TCPSACKReorder);
             }
 
-            WakeWriter(c);
+            LetBufferGrow(c);
+            NotifyAcknowledged(c);
         }
         else if (c->TxHead != null && measured && ack.FirstSackedTime != 0 && ack.FirstSackedTime < c->TxHead->SentTime)
         {
@@ -451,25 +452,22 @@ public sealed unsafe partial class TcpLayer
         return true;
     }
 
-    /// <summary>There may be room in the send buffer again; with auto-tuning there may be more of it.</summary>
-    private void WakeWriter(Tcb* c)
+    /// <summary>With auto-tuning there may be more room in the send buffer.</summary>
+    private void LetBufferGrow(Tcb* c)
     {
         if (!Has(c, TcbFlags.SendBufferLocked) && c->PacketsOut < c->Cwnd && _engine.Blocks.BytesInUse < _engine.Blocks.BytesMax / 2)
         {
             ExpandSendBuffer(c);
         }
+    }
 
+    /// <summary>Who waits to hear that bytes have arrived, by their notices on the error queue, looks again.</summary>
+    private void NotifyAcknowledged(Tcb* c)
+    {
         if (Has(c, TcbFlags.TellsAcknowledgment))
         {
             c->Flags &= ~TcbFlags.TellsAcknowledgment;
             Notify(c, SocketEvents.Error);
-        }
-
-        if (Has(c, TcbFlags.NoSpace) && SendRoom(c) >= QueuedBytes(c) / 2)
-        {
-            c->Flags &= ~TcbFlags.NoSpace;
-            StopActivity(c, SenderActivity.BufferLimited);
-            Notify(c, SocketEvents.Writable);
         }
     }
 }

@@ -46,7 +46,7 @@ public sealed unsafe partial class TcpLayer
         ++Mib[TcpCounter.SyncookiesRecv];
         SynRequest local = default;
         SynRequest* request = &local;
-        FillRequest(request, ref seg, listener.Request.ReceiveBufferBytes);
+        FillRequest(request, ref seg, listener.Request.ReceiveBufferBytes, listener.Request.SegmentBytesMax);
         request->Irs = seg.Seq - 1;
         request->Iss = seg.Ack - 1;
         request->PeerMss = mss;

@@ -148,7 +148,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>The connection, with the SYN's data in its receive queue; it may send, and the application may have it.</summary>
     private Tcb* CreateFastOpenChild(Listener listener, SynRequest* request, ref Arrival seg)
     {
-        Tcb* c = ConnectionFromRequest(request, listener.Request.SendBufferBytes, listener.Request.ReceiveBufferBytes);
+        Tcb* c = ConnectionFromRequest(request, listener.Request.SendBufferBytes, listener.Request.ReceiveBufferBytes, listener.Request.SegmentBytesMax);
         TcpSide* side = c == null ? null : NeedSide(c);
         if (side == null)
         {

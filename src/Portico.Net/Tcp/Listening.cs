@@ -151,7 +151,7 @@ public sealed unsafe partial class TcpLayer
             request->Index = index;
         }
 
-        FillRequest(request, ref seg, listener.Request.ReceiveBufferBytes);
+        FillRequest(request, ref seg, listener.Request.ReceiveBufferBytes, listener.Request.SegmentBytesMax);
         request->Listener = listener.Index;
         request->ListenerGeneration = listener.Generation;
         if (cookie)
@@ -189,7 +189,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>The handshake is complete: the request becomes a connection in the listener's accept queue.</summary>
     private void CreateChild(Listener listener, SynRequest* request, ref Arrival seg, long rttMicros)
     {
-        Tcb* c = ConnectionFromRequest(request, listener.Request.SendBufferBytes, listener.Request.ReceiveBufferBytes);
+        Tcb* c = ConnectionFromRequest(request, listener.Request.SendBufferBytes, listener.Request.ReceiveBufferBytes, listener.Request.SegmentBytesMax);
         if (c == null)
         {
             CountDrop(TcpCounter.ListenDrops);
@@ -239,7 +239,7 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>A TCB in SYN-RECEIVED with what the request remembers; not yet in any table.</summary>
-    private Tcb* ConnectionFromRequest(SynRequest* request, int sendBuffer, int receiveBuffer)
+    private Tcb* ConnectionFromRequest(SynRequest* request, int sendBuffer, int receiveBuffer, int userMss = 0)
     {
         Tcb* c = CreateConnection();
         if (c == null)
@@ -277,6 +277,7 @@ public sealed unsafe partial class TcpLayer
         c->WindowClamp = 65535u << c->RcvWindShift;
         c->RcvSsThresh = request->RcvWnd;
         ApplyBufferSizes(c, sendBuffer, receiveBuffer);
+        c->UserMss = (ushort)userMss;
         SetMssClamp(c, request->PeerMss);
         EnsureRoute(c);
         UpdateMss(c);

@@ -165,6 +165,7 @@ public sealed unsafe partial class TcpLayer
             ++Mib[TcpCounter.TCPHPAcks];
             HandleAck(c, ref seg);
             SendPending(c);
+            TellOfRoom(c);
             return true;
         }
 
@@ -179,6 +180,7 @@ public sealed unsafe partial class TcpLayer
             HandleAck(c, ref seg);
             QueueInOrder(c, ref seg);
             SendPending(c);
+            TellOfRoom(c);
         }
         else
         {
@@ -277,6 +279,7 @@ public sealed unsafe partial class TcpLayer
         SendPending(c);
         if (c->State != TcpState.Closed)
         {
+            TellOfRoom(c);
             AckAfterData(c);
         }
     }

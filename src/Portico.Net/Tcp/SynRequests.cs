@@ -4,7 +4,7 @@ namespace Portico.Net;
 public sealed unsafe partial class TcpLayer
 {
     /// <summary>What a SYN says and what we would agree to.</summary>
-    private void FillRequest(SynRequest* request, ref Arrival seg, int receiveBuffer)
+    private void FillRequest(SynRequest* request, ref Arrival seg, int receiveBuffer, int userMss = 0)
     {
         request->LocalAddress = seg.Info.Destination;
         request->RemoteAddress = seg.Info.Source;
@@ -15,7 +15,7 @@ public sealed unsafe partial class TcpLayer
         request->RcvNxt = seg.Seq + 1;
         request->SndWnd = (ushort)seg.Window;
         request->PeerMss = seg.Options.Mss;
-        request->AdvMss = AnnouncedMss(seg.Info.Interface, seg.Info.Destination, 0);
+        request->AdvMss = AnnouncedMss(seg.Info.Interface, seg.Info.Destination, (ushort)userMss);
         request->TsOffset = _isn.TimestampOffset(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort);
         request->LastAnsweredMillis = NowMillis - (1u << 30);
         if (seg.Options.HasTimestamp && Settings.tcp_timestamps)

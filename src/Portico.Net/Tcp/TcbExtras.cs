@@ -48,6 +48,9 @@ internal struct TcpSide
 
     /// <summary>The half-open request of a connection that was made from a SYN with data, until the handshake is complete; 0 for none.</summary>
     public uint FastOpenRequest;
+
+    /// <summary>TCP_NOTSENT_LOWAT; 0 for the stack's.</summary>
+    public uint NotSentLow;
 }
 
 // Side records come with the first feature that needs one, and go with the connection.

@@ -67,6 +67,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         int length = Math.Min(Math.Min(SendRoom(c), bytes), BlockPool.LargeBytes);
+        length = NotSentLow(c) == uint.MaxValue ? length : (int)Math.Min((uint)Math.Max(length, 0), RoomBelowNotSentLow(c, TcpSendFlags.None));
         if (length <= 0)
         {
             return RefuseWrite(c, Errno.EAGAIN);

@@ -74,8 +74,8 @@ public sealed unsafe partial class TcpLayer
         SetFlag(c, TcbFlags.ReceiveBufferLocked, receiveBytes != 0);
     }
 
-    /// <summary>What connections that are accepted from now on get: buffers as setsockopt takes them, and the only interface.</summary>
-    public void UpdateListener(TcpListenerHandle handle, int sendBytes, int receiveBytes, int interfaceIndex)
+    /// <summary>What connections that are accepted from now on get: buffers as setsockopt takes them, the only interface, and TCP_MAXSEG.</summary>
+    public void UpdateListener(TcpListenerHandle handle, int sendBytes, int receiveBytes, int interfaceIndex, int segmentBytesMax = 0)
     {
         Listener? listener = Find(handle);
         if (listener != null)
@@ -83,6 +83,7 @@ public sealed unsafe partial class TcpLayer
             listener.Request.SendBufferBytes = sendBytes;
             listener.Request.ReceiveBufferBytes = receiveBytes;
             listener.Request.InterfaceIndex = interfaceIndex;
+            listener.Request.SegmentBytesMax = segmentBytesMax;
         }
     }
 }

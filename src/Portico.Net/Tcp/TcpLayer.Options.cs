@@ -115,6 +115,8 @@ public sealed unsafe partial class TcpLayer
 
                 c->HopLimit = value == -1 ? (byte)0 : (byte)value;
                 return Errno.None;
+            case TcpOption.TCP_NOTSENT_LOWAT:
+                return SetNotSentLow(c, (uint)value);
             case TcpOption.IP_MINTTL:
                 return SetByte(value, 0, 255, ref c->HopLimitMin);
             case TcpOption.IP_TOS:
@@ -194,6 +196,9 @@ public sealed unsafe partial class TcpLayer
                 break;
             case TcpOption.IP_TOS:
                 value = c->TrafficClass;
+                break;
+            case TcpOption.TCP_NOTSENT_LOWAT:
+                value = c->Side == 0 ? 0 : (int)_sides.At(c->Side)->NotSentLow;
                 break;
             case TcpOption.IP_MINTTL:
                 value = c->HopLimitMin;

@@ -28,6 +28,11 @@ public sealed unsafe partial class TcpLayer
             return RefuseWrite(c, Errno.EAGAIN);
         }
 
+        if (NotSentLow(c) != uint.MaxValue && data.Length > 0)
+        {
+            return SendBelowLow(c, data, flags, out sent);
+        }
+
         NoteAppLimited(c);
         int wanted = Math.Min(room, data.Length);
         Block* last = c->SndBlockTail;
@@ -396,7 +401,7 @@ public sealed unsafe partial class TcpLayer
             events |= SocketEvents.Readable;
         }
 
-        if (closed || Has(c, TcbFlags.FinQueued) || SendRoom(c) >= Math.Max(QueuedBytes(c) / 2, 1))
+        if (closed || Has(c, TcbFlags.FinQueued) || (SendRoom(c) >= Math.Max(QueuedBytes(c) / 2, 1) && IsBelowNotSentLow(c)))
         {
             events |= SocketEvents.Writable;
         }

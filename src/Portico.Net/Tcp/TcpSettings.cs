@@ -52,6 +52,9 @@ public sealed class TcpSettings
     /// </summary>
     public int tcp_fastopen { get; set; } = FastOpenClient;
 
+    /// <summary>Bytes that may wait unsent in a connection before poll(2) says no more that it is writable (TCP_NOTSENT_LOWAT).</summary>
+    public uint tcp_notsent_lowat { get; set; } = uint.MaxValue;
+
     /// <summary>Seconds for which Fast Open pauses where a path seems to swallow it, doubled each time up to 64 times; 0 for never.</summary>
     public int tcp_fastopen_blackhole_timeout_sec { get; set; }
 

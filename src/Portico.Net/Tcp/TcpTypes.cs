@@ -101,6 +101,9 @@ public enum TcpOption
 
     /// <summary>IP_MINTTL or IPV6_MINHOPCOUNT: segments with less are dropped; 0 for none.</summary>
     IP_MINTTL,
+
+    /// <summary>Bytes that may wait unsent before the connection takes no more; 0 for net.ipv4.tcp_notsent_lowat. Unsigned.</summary>
+    TCP_NOTSENT_LOWAT,
 #pragma warning restore CS1591
 }
 
@@ -159,6 +162,9 @@ public struct TcpListenRequest
 
     /// <summary>SO_BINDTODEVICE.</summary>
     public int InterfaceIndex;
+
+    /// <summary>TCP_MAXSEG, in the SYN-ACK and of the connections that are accepted; 0 for the link's.</summary>
+    public int SegmentBytesMax;
 
     /// <summary>SO_SNDBUF that accepted connections inherit; 0 for the default.</summary>
     public int SendBufferBytes;

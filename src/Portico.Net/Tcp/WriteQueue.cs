@@ -71,19 +71,25 @@ public sealed unsafe partial class TcpLayer
                 break;
             }
 
-            if (IsPushDue(c))
-            {
-                MarkPush(c, tail);
-                WriteOut(c, Nagle.Push);
-            }
-            else if (tail == c->UnsentHead)
-            {
-                WriteOut(c, Nagle.Push, Burst.One);
-            }
+            PushFull(c, tail);
         }
 
         SetFlag(c, TcbFlags.WriteContinues, (flags & TcpSendFlags.Partial) != 0);
         return true;
+    }
+
+    /// <summary>A segment is full and more of the write follows: what is due goes out on the way.</summary>
+    private void PushFull(Tcb* c, SendSegment* tail)
+    {
+        if (tail != null && IsPushDue(c))
+        {
+            MarkPush(c, tail);
+            WriteOut(c, Nagle.Push);
+        }
+        else if (tail != null && tail == c->UnsentHead)
+        {
+            WriteOut(c, Nagle.Push, Burst.One);
+        }
     }
 
     /// <summary>The end of a write, or the send buffer is full: what is queued goes out as far as it may (Linux: tcp_push).</summary>

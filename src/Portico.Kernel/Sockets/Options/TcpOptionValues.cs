@@ -45,7 +45,7 @@ internal enum TcpOptionNumber
 /// </summary>
 internal sealed class TcpOptionValues
 {
-    private const int Count = (int)TcpOption.IP_MINTTL + 1;
+    private const int Count = (int)TcpOption.TCP_NOTSENT_LOWAT + 1;
 
     [InlineArray(Count)]
     private struct Values
@@ -58,9 +58,6 @@ internal sealed class TcpOptionValues
 
     /// <summary>TCP_DEFER_ACCEPT, in retransmissions of the SYN-ACK.</summary>
     public byte DeferAccept { get; set; }
-
-    /// <summary>TCP_NOTSENT_LOWAT, in bytes; 0 for no limit.</summary>
-    public uint NotSentLow { get; set; }
 
     /// <summary>TCP_SAVE_SYN.</summary>
     public byte SaveSyn { get; set; }
@@ -99,14 +96,14 @@ internal sealed class TcpOptionValues
     }
 
     /// <summary>Whether there is something that an accepted connection does not get: what belongs to TCP Fast Open.</summary>
-    public bool HasOwn => FastOpenQueue != 0 || FastOpenKey != null || FastOpenConnect || FastOpenNoCookie;
+    public bool HasOwn => FastOpenQueue != null || FastOpenKey != null || FastOpenConnect || FastOpenNoCookie;
 
     public TcpOptionValues Copy() => (TcpOptionValues)MemberwiseClone();
 
     /// <summary>Leaves what an accepted connection gets.</summary>
     public void DropOwn()
     {
-        FastOpenQueue = 0;
+        FastOpenQueue = null;
         FastOpenKey = null;
         FastOpenConnect = FastOpenNoCookie = false;
     }

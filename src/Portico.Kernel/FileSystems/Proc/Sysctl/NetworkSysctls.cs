@@ -52,6 +52,8 @@ internal static class NetworkSysctls
         OfFlag("tcp_abort_on_overflow", static tcp => tcp.tcp_abort_on_overflow, static (tcp, on) => tcp.tcp_abort_on_overflow = on),
         OfFlag("tcp_rfc1337", static tcp => tcp.tcp_rfc1337, static (tcp, on) => tcp.tcp_rfc1337 = on),
         OfFlag("tcp_slow_start_after_idle", static tcp => tcp.tcp_slow_start_after_idle, static (tcp, on) => tcp.tcp_slow_start_after_idle = on),
+        Sysctl.OfNetwork("net.ipv4.tcp_notsent_lowat", 0, uint.MaxValue, static stack => stack.Tcp.Settings.tcp_notsent_lowat, static (stack, value) => stack.Tcp.Settings.tcp_notsent_lowat = (uint)value)
+            with { IsUnsigned = true },
         Sysctl.OfTcp("net.ipv4.tcp_fastopen", static tcp => tcp.tcp_fastopen, static (tcp, value) => tcp.tcp_fastopen = (int)value),
         Sysctl.OfTcp("net.ipv4.tcp_fastopen_blackhole_timeout_sec", static tcp => tcp.tcp_fastopen_blackhole_timeout_sec, static (tcp, value) => tcp.tcp_fastopen_blackhole_timeout_sec = (int)value, least: 0),
         Sysctl.OfByte("net.ipv4.tcp_syn_retries", 127, static tcp => tcp.tcp_syn_retries, static (tcp, value) => tcp.tcp_syn_retries = (int)value, least: 1),
