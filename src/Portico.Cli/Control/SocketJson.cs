@@ -113,7 +113,7 @@ internal sealed class SocketJson : IDisposable
         _json.WriteStartObject("info");
         _json.WriteBoolean("timestamps", info.Timestamps);
         _json.WriteBoolean("sack", info.Sack);
-        _json.WriteString("congestion", info.Congestion == TcpCongestion.Cubic ? "cubic" : "reno");
+        _json.WriteString("congestion", info.Congestion switch { TcpCongestion.Cubic => "cubic", TcpCongestion.Reno => "reno", _ => "bbr" });
         if (info.WindowScale)
         {
             _json.WriteNumber("sndWscale", info.SndWindShift);

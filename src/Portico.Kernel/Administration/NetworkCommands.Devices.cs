@@ -108,6 +108,9 @@ public sealed partial class NetworkCommands
                 device.DropsAll = verb is not ("del" or "delete") && Word(operands, "limit") == "0";
             }
 
+            // With fq connections are paced: here by themselves.
+            Stack.Tcp.Settings.fq = verb is not ("del" or "delete") && operands.Contains("fq");
+
             return true;
         }
     }

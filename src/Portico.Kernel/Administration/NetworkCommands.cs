@@ -21,6 +21,8 @@ namespace Portico.Kernel;
 /// </remarks>
 public sealed partial class NetworkCommands
 {
+    private const string HystartDetectFile = "/sys/module/tcp_cubic/parameters/hystart_detect";
+
     private delegate bool Command(ReadOnlySpan<string> words, StringBuilder output);
 
     private const string Settings = "/proc/sys/";
@@ -91,6 +93,12 @@ public sealed partial class NetworkCommands
     public bool Write(string path, string text)
     {
         ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(text);
+        if (path == HystartDetectFile)
+        {
+            return SetHystartDetect(text);
+        }
+
         bool isSetting = path.StartsWith("/proc/", StringComparison.Ordinal) || path.StartsWith("/sys/", StringComparison.Ordinal);
         SyscallResult fd = _process.Open(path, isSetting ? OpenFlags.O_WRONLY : OpenFlags.O_WRONLY | OpenFlags.O_CREAT | OpenFlags.O_TRUNC, 0x1B6);
         if (fd.IsError)
@@ -101,6 +109,22 @@ public sealed partial class NetworkCommands
         SyscallResult written = _process.Write((int)fd.Value, Encoding.Latin1.GetBytes(text));
         _process.Close((int)fd.Value);
         return !written.IsError;
+    }
+
+    /// <summary>A parameter of CUBIC's module on Linux, which is a setting here.</summary>
+    private bool SetHystartDetect(string text)
+    {
+        if (!int.TryParse(text, CultureInfo.InvariantCulture, out int detections))
+        {
+            return false;
+        }
+
+        using (_process.Kernel.Driver.Enter())
+        {
+            Stack.Tcp.Settings.hystart_detect = detections;
+        }
+
+        return true;
     }
 
     /// <summary>The counters of /proc/net/snmp, snmp6 and netstat under the names that nstat(8) gives them: TcpExtSyncookiesSent.</summary>

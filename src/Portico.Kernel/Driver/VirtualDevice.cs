@@ -56,6 +56,9 @@ public sealed class VirtualDevice : ILink
     }
 
     /// <inheritdoc/>
+    public bool IsFull => DropsAll || _sent.Count >= _queueLength;
+
+    /// <inheritdoc/>
     public void Attach(ILinkClient client) => _client = client;
 
     /// <inheritdoc/>

@@ -61,7 +61,7 @@ internal sealed partial class InetStreamSocket
             case TcpOptionNumber.TCP_CONGESTION:
                 Span<byte> name = stackalloc byte[CongestionNameBytes];
                 name.Clear();
-                Encoding.ASCII.GetBytes(Get(TcpOption.TCP_CONGESTION) == (int)TcpCongestion.Reno ? "reno" : "cubic", name);
+                Encoding.ASCII.GetBytes(((TcpCongestion)Get(TcpOption.TCP_CONGESTION)).ToString().ToLowerInvariant(), name);
                 return Return(name, value, out length);
             case TcpOptionNumber.TCP_INFO:
                 Span<byte> info = stackalloc byte[TcpInfoStructure.Bytes];
@@ -253,6 +253,7 @@ internal sealed partial class InetStreamSocket
         {
             "cubic" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Cubic),
             "reno" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Reno),
+            "bbr" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Bbr),
             _ => Errno.ENOENT,
         };
     }

@@ -64,6 +64,9 @@ public interface ILink
     /// <summary>Sends a frame or drops and counts it; takes ownership.</summary>
     void Transmit(Packet packet);
 
+    /// <summary>Whether the link has no room for another packet now and would drop it: a sender may wait instead.</summary>
+    bool IsFull => false;
+
     /// <summary>The batch is over: whatever was held back for batching goes out now.</summary>
     void Flush();
 }

@@ -87,6 +87,7 @@ public sealed unsafe partial class TcpLayer
         AckState ack = default;
         ack.PriorUna = c->SndUna;
         ack.PriorPacketsOut = c->PacketsOut;
+        ack.Rate.PriorInFlight = PacketsInFlight(c);
         ack.PriorHighestSack = c->SackedOut > 0 ? c->Flight->HighestSack : c->SndUna;
         ack.TsEcr = seg.Options.TsEcr;
         ack.HasTsEcr = seg.Options.HasTimestamp && seg.Options.TsEcr != 0 && Has(c, TcbFlags.Timestamps);

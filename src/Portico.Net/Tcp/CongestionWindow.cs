@@ -11,12 +11,14 @@ public sealed unsafe partial class TcpLayer
         Cwnd = c->Cwnd,
         SsThresh = c->SsThresh,
         CwndCount = c->CwndCount,
-        CwndClamp = c->CwndClamp,
+        CwndClamp = uint.MaxValue,
         PriorCwnd = c->Flight != null ? c->Flight->PriorCwnd : 0,
         Mss = c->Mss,
         SrttMicros = c->Rtt.SrttMicros,
         MinRttMicros = c->Rtt.MinRttMicros,
         IsCwndLimited = IsCwndLimited(c),
+        IsPaced = Has(c, TcbFlags.Paced),
+        HystartDetect = Settings.hystart_detect,
         Now = _engine.Now,
         LastSent = new MonoTime(NowNanos - ((long)(NowMillis - c->LastSentMillis) * 1_000_000)),
         PacketsInFlight = PacketsInFlight(c),
@@ -33,21 +35,43 @@ public sealed unsafe partial class TcpLayer
 
     private void CongestionInitialize(Tcb* c)
     {
+        StopBbr(c);
         c->Congestion = default;
-        CongestionContext context = ContextOf(c);
-        Congestion.Initialize(c->Algorithm, ref c->Congestion, ref context);
-        Adopt(c, context);
         c->CwndStampMillis = NowMillis;
+        SetFlag(c, TcbFlags.Paced, Settings.fq);
+        if (c->Algorithm == TcpCongestion.Bbr)
+        {
+            StartBbr(c);
+        }
+
+        if (!IsBbr(c))
+        {
+            CongestionContext context = ContextOf(c);
+            Congestion.Initialize(c->Algorithm, ref c->Congestion, ref context);
+            Adopt(c, context);
+        }
     }
 
     private uint CongestionSsThresh(Tcb* c)
     {
+        if (IsBbr(c))
+        {
+            Bbr.SaveCwnd(ref *c->Congestion.Bbr, c->Cwnd);
+            return c->SsThresh;
+        }
+
         CongestionContext context = ContextOf(c);
         return Math.Max(Congestion.SsThresh(c->Algorithm, ref c->Congestion, ref context), 2);
     }
 
     private uint CongestionUndoCwnd(Tcb* c)
     {
+        if (IsBbr(c))
+        {
+            Bbr.OnUndo(ref *c->Congestion.Bbr, BbrContextOf(c));
+            return c->Cwnd;
+        }
+
         CongestionContext context = ContextOf(c);
         return Congestion.UndoCwnd(c->Algorithm, ref c->Congestion, ref context);
     }
@@ -56,6 +80,12 @@ public sealed unsafe partial class TcpLayer
 
     private void SendCongestionEvent(Tcb* c, CongestionEvent what)
     {
+        if (IsBbr(c))
+        {
+            TellBbr(c, what);
+            return;
+        }
+
         CongestionContext context = ContextOf(c);
         Congestion.OnCwndEvent(c->Algorithm, ref c->Congestion, ref context, what);
         Adopt(c, context);
@@ -64,7 +94,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>The algorithm hears of each ACK of new data, with a round-trip sample where there is one.</summary>
     private void CongestionPacketsAcked(Tcb* c, uint packets, int rttMicros)
     {
-        if (rttMicros < 0)
+        if (rttMicros < 0 || IsBbr(c))
         {
             return;
         }
@@ -85,6 +115,12 @@ public sealed unsafe partial class TcpLayer
     {
         uint delivered = ack.Delivered;
         Mib[TcpCounter.TCPDelivered] += delivered;
+        if (IsBbr(c))
+        {
+            RunBbr(c, ref ack);
+            return;
+        }
+
         if (IsReducing(c))
         {
             ReduceCwnd(c, delivered, ack.Lost > 0, (ack.Facts & AckFacts.UnaAdvanced) != 0);
@@ -123,7 +159,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->CwndUsed = Math.Max(c->CwndUsed, c->PacketsOut);
-        if (Settings.tcp_slow_start_after_idle && NowMillis - c->CwndStampMillis >= (uint)(RtoNanos(c) / 1_000_000))
+        if (Settings.tcp_slow_start_after_idle && !IsBbr(c) && NowMillis - c->CwndStampMillis >= (uint)(RtoNanos(c) / 1_000_000))
         {
             DecayUnusedWindow(c);
         }
@@ -156,7 +192,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>RFC 5681 4.1: after an RTO without sending, the window halves for each RTO of silence, down to the initial one.</summary>
     private void RestartAfterIdle(Tcb* c)
     {
-        if (!Settings.tcp_slow_start_after_idle || c->PacketsOut > 0)
+        if (!Settings.tcp_slow_start_after_idle || c->PacketsOut > 0 || IsBbr(c))
         {
             return;
         }

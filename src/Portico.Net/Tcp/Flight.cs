@@ -86,6 +86,10 @@ internal unsafe struct Flight
 
     /// <summary>When a segment last went out, in nanoseconds.</summary>
     public long LastSendTime;
+
+    /// <summary>When the next one may (Linux: tcp_wstamp_ns), and for when a timer was set for that; 0 for none.</summary>
+    public long NextSendTime;
+    public long PacingDeadline;
 }
 
 // The flight's life, and its list by time of sending.
@@ -108,7 +112,7 @@ public sealed unsafe partial class TcpLayer
     private void DropFlightAtRest(Tcb* c)
     {
         if (c->PacketsOut == 0 && c->Flight != null && c->CaState == CaState.Open && c->Flight->UndoMarker == 0 && !c->Flight->TlpOut
-            && !c->Flight->RackDsackSeen)
+            && !c->Flight->RackDsackSeen && c->Flight->NextSendTime <= NowNanos)
         {
             DropFlight(c);
         }

@@ -259,6 +259,11 @@ public sealed unsafe partial class TcpLayer
 
     private void EndCwndReduction(Tcb* c)
     {
+        if (IsBbr(c))
+        {
+            return;
+        }
+
         if (c->SsThresh < InfiniteSsThresh && (c->CaState == CaState.Cwr || c->Flight->UndoMarker != 0))
         {
             c->Cwnd = Math.Max(c->SsThresh, 1);

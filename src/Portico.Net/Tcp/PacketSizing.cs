@@ -15,6 +15,11 @@ public sealed unsafe partial class TcpLayer
     /// </summary>
     private ulong PacingRate(Tcb* c)
     {
+        if (IsBbr(c))
+        {
+            return c->Congestion.Bbr->PacingRate;
+        }
+
         uint ratio = (uint)(c->Cwnd < c->SsThresh / 2 ? Settings.tcp_pacing_ss_ratio : Settings.tcp_pacing_ca_ratio);
         ulong rate = (ulong)c->Mss * Math.Max(c->Cwnd, c->PacketsOut) * ratio * 10_000;
         int srtt = c->Rtt.SrttMicros;
@@ -39,7 +44,8 @@ public sealed unsafe partial class TcpLayer
         }
 
         uint segments = (uint)(Math.Min(bytes, SuperSegmentBytes) / mss);
-        return Math.Min(Math.Max(segments, (uint)Settings.tcp_min_tso_segs), most);
+        uint least = IsBbr(c) ? Bbr.PacketSegmentsMin(*c->Congestion.Bbr) : (uint)Settings.tcp_min_tso_segs;
+        return Math.Min(Math.Max(segments, least), most);
     }
 
     /// <summary>

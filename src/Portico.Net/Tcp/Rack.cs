@@ -131,7 +131,10 @@ public sealed unsafe partial class TcpLayer
             if (c->CaState != CaState.Recovery)
             {
                 EnterRecovery(c, false);
-                ReduceCwnd(c, 1, c->Flight->LostTotal != lost, false);
+                if (!IsBbr(c))
+                {
+                    ReduceCwnd(c, 1, c->Flight->LostTotal != lost, false);
+                }
             }
 
             RetransmitQueue(c);

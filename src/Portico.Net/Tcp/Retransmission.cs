@@ -18,6 +18,11 @@ public sealed unsafe partial class TcpLayer
         for (; segment != null; segment = segment->Next)
         {
             // Where a segment is neither lost nor known to have arrived the next call begins: it may be marked lost by then.
+            if (IsHeldByPace(c))
+            {
+                break;
+            }
+
             if (!isHoleSeen)
             {
                 f->RetransmitHint = segment;

@@ -109,6 +109,13 @@ public sealed unsafe partial class TcpLayer
             return false;
         }
 
+        if (IsLinkFull(c))
+        {
+            // The queue of the host is a router's as any other (Linux: tcp_transmit_skb).
+            EnterCwr(c);
+            return false;
+        }
+
         Packet packet = _engine.Packets.Rent();
         if (!AddPayload(packet, segment))
         {
@@ -149,13 +156,20 @@ public sealed unsafe partial class TcpLayer
         segment->SentTime = c->Flight->LastSendTime = Math.Max(NowNanos, 1);
         StampForRate(c, segment);
         ListAsLatest(c->Flight, segment);
+        if (Has(c, TcbFlags.Paced))
+        {
+            PaceNext(c, PayloadLength(segment));
+        }
     }
+
+    /// <summary>Whether the interface drops what is sent now.</summary>
+    private bool IsLinkFull(Tcb* c) => _stack.Ip.InterfaceAt(c->Route.InterfaceIndex) is { Link.IsFull: true };
 
     /// <summary>Data goes out, for the first time or again (Linux: tcp_event_data_sent).</summary>
     private void OnDataSent(Tcb* c, uint segments)
     {
         uint now = NowMillis;
-        if (PacketsInFlight(c) == 0 && c->Congestion.EpochStart != 0)
+        if (PacketsInFlight(c) == 0 && (c->Congestion.EpochStart != 0 || IsBbr(c)))
         {
             SendCongestionEvent(c, CongestionEvent.TransmitStart);
         }

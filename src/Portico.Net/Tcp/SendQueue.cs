@@ -3,8 +3,11 @@ namespace Portico.Net;
 // The send buffer: the chain of blocks from SND.UNA to the last byte written, and the records of what has been sent of it.
 public sealed unsafe partial class TcpLayer
 {
-    /// <summary>Copies bytes behind the last ones, as many as memory allows, and returns how many; the segments for them are the caller's.</summary>
-    private int CopyIn(Tcb* c, ReadOnlySpan<byte> data)
+    /// <summary>
+    /// Copies bytes behind the last ones, as many as memory allows, and returns how many; the segments for them are the caller's.
+    /// <paramref name="whole"/> bytes are still to come, these included.
+    /// </summary>
+    private int CopyIn(Tcb* c, ReadOnlySpan<byte> data, int whole)
     {
         int taken = 0;
         while (taken < data.Length)
@@ -13,7 +16,7 @@ public sealed unsafe partial class TcpLayer
             int room = block == null ? 0 : block->Capacity - block->End;
             if (room == 0)
             {
-                int left = data.Length - taken;
+                int left = whole - taken;
 
                 // A stream of small writes fills middling blocks; a lone small message takes a small one.
                 int wanted = left <= BlockPool.SmallBytes && block != null ? BlockPool.MediumBytes : Math.Min(left, BlockPool.LargeBytes);
@@ -103,7 +106,7 @@ public sealed unsafe partial class TcpLayer
         while (c->UnsentHead != null)
         {
             SendSegment* next = c->UnsentHead->Next;
-            _sendSegments.Return(c->UnsentHead->Index);
+            FreeSegment(c, c->UnsentHead);
             c->UnsentHead = next;
         }
 
@@ -149,7 +152,14 @@ public sealed unsafe partial class TcpLayer
         }
 
         segment->Index = index;
+        c->SegmentCount++;
         return segment;
+    }
+
+    private void FreeSegment(Tcb* c, SendSegment* segment)
+    {
+        c->SegmentCount--;
+        _sendSegments.Return(segment->Index);
     }
 
     private void LinkSegment(Tcb* c, SendSegment* segment)
@@ -205,7 +215,7 @@ public sealed unsafe partial class TcpLayer
             segment->Next->Previous = segment->Previous;
         }
 
-        _sendSegments.Return(segment->Index);
+        FreeSegment(c, segment);
     }
 
     /// <summary>Cuts a segment in two at <paramref name="seq"/>; returns the second part, null without memory. Sums stay right.</summary>

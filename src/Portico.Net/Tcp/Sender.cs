@@ -46,7 +46,13 @@ public sealed unsafe partial class TcpLayer
         return bytes > 0 ? bytes : 0;
     }
 
-    private static int SendRoom(Tcb* c) => c->SndBuf - QueuedBytes(c);
+    /// <summary>What a segment counts for beside its bytes, as in Linux (SKB_TRUESIZE of an empty one).</summary>
+    private const int SegmentOverhead = 960;
+
+    /// <summary>Memory that the send queue counts for (Linux: sk_wmem_queued).</summary>
+    private static int QueuedMemory(Tcb* c) => QueuedBytes(c) + (c->SegmentCount * SegmentOverhead);
+
+    private static int SendRoom(Tcb* c) => c->SndBuf - QueuedMemory(c);
 
     /// <summary>The payload of a full segment now: SACK blocks take their room.</summary>
     private static uint CurrentMss(Tcb* c)
@@ -122,6 +128,11 @@ public sealed unsafe partial class TcpLayer
         while (c->UnsentHead != null)
         {
             SendSegment* segment = c->UnsentHead;
+            if (IsHeldByPace(c))
+            {
+                break;
+            }
+
             uint quota = CwndQuota(c);
             if (quota == 0)
             {
@@ -136,7 +147,6 @@ public sealed unsafe partial class TcpLayer
             }
 
             quota = Math.Min(quota, most);
-            GrowUnsent(c, segment, quota * mss);
             uint length = PayloadLength(segment);
             if (!WindowAllows(c, segment, mss))
             {

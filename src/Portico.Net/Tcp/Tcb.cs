@@ -100,7 +100,10 @@ internal enum TcbFlags : uint
     WriteContinues = 1 << 24,
 
     /// <summary>The owner is to be told of the next acknowledgment of data; see <see cref="TcpLayer.TellOfAcknowledgment"/>.</summary>
-    TellsAcknowledgment = 1 << 25,
+    TellsAcknowledgment = 1 << 29,
+
+    /// <summary>Packets leave at the connection's pace.</summary>
+    Paced = 1 << 25,
 
     /// <summary>An urgent pointer is to be sent.</summary>
     UrgentMode = 1 << 26,
@@ -325,7 +328,6 @@ internal unsafe struct Tcb
     /// <summary>What is known only while something is in flight; null on a connection at rest.</summary>
     public Flight* Flight;
     public uint CwndCount;
-    public uint CwndClamp;
     public uint CwndUsed;
     public uint CwndStampMillis;
     public uint MaxPacketsOut;
@@ -346,6 +348,9 @@ internal unsafe struct Tcb
     /// <summary>Segments that the peer has acknowledged or SACKed (tcpi_delivered), its SYN counted.</summary>
     public uint Delivered;
     public int SndBuf;
+
+    /// <summary>Segments of the send queue, in flight or not: each counts for more than its bytes.</summary>
+    public int SegmentCount;
     public byte Retransmits;
     public byte Backoff;
 

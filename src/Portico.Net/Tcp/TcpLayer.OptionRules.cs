@@ -14,7 +14,7 @@ public sealed unsafe partial class TcpLayer
             TcpOption.TCP_USER_TIMEOUT => value >= 0,
             TcpOption.IP_MINTTL => value is >= 0 and <= 255,
             TcpOption.IP_TTL => value == -1 || value is >= 1 and <= 255,
-            TcpOption.TCP_CONGESTION => value is (int)TcpCongestion.Cubic or (int)TcpCongestion.Reno,
+            TcpOption.TCP_CONGESTION => value is >= (int)TcpCongestion.Cubic and <= (int)TcpCongestion.Bbr,
             _ => true,
         };
         return isValid ? Errno.None : option == TcpOption.TCP_CONGESTION ? Errno.ENOENT : Errno.EINVAL;

@@ -84,13 +84,18 @@ public sealed unsafe partial class TcpLayer
                 c->RcvSsThresh = Math.Min(c->RcvSsThresh, c->WindowClamp);
                 return Errno.None;
             case TcpOption.TCP_CONGESTION:
-                if (value is not ((int)TcpCongestion.Cubic or (int)TcpCongestion.Reno))
+                if (value is < (int)TcpCongestion.Cubic or > (int)TcpCongestion.Bbr)
                 {
                     return Errno.ENOENT;
                 }
 
+                StopBbr(c);
                 c->Algorithm = (TcpCongestion)value;
-                CongestionInitialize(c);
+                if (c->State is not (TcpState.SynSent or TcpState.SynReceived))
+                {
+                    CongestionInitialize(c);
+                }
+
                 return Errno.None;
             case TcpOption.SO_KEEPALIVE:
                 SetFlag(c, TcbFlags.KeepAlive, value != 0);

@@ -22,30 +22,26 @@ public sealed unsafe partial class TcpLayer
             return error;
         }
 
-        int room = SendRoom(c);
-        if (room <= 0 && data.Length > 0)
+        if (data.Length > 0 && AppendRoom(c, flags) == 0)
         {
             return RefuseWrite(c, Errno.EAGAIN);
         }
 
-        if (NotSentLow(c) != uint.MaxValue && data.Length > 0)
+        NoteAppLimited(c);
+        bool isFull = false;
+        while (sent < data.Length && !isFull)
         {
-            return SendBelowLow(c, data, flags, out sent);
+            int wanted = Math.Min(AppendRoom(c, flags), data.Length - sent);
+            int count = Append(c, data.Slice(sent, wanted), data.Length - sent, flags);
+            sent += count;
+            isFull = count < wanted || wanted == 0;
         }
 
-        NoteAppLimited(c);
-        int wanted = Math.Min(room, data.Length);
-        Block* last = c->SndBlockTail;
-        int lastEnd = last == null ? 0 : last->End;
-        sent = CopyIn(c, data[..wanted]);
-        if ((sent == 0 && wanted > 0) || !QueueWritten(c, last == null ? c->SndBlockHead : last, (uint)sent, flags))
+        if (sent == 0 && data.Length > 0)
         {
-            DropCopied(c, last, lastEnd);
-            sent = 0;
             return RefuseWrite(c, Errno.ENOBUFS);
         }
 
-        bool isFull = sent < data.Length;
         if ((flags & TcpSendFlags.OutOfBand) != 0 && !isFull && sent > 0)
         {
             c->Flags |= TcbFlags.UrgentMode;
@@ -54,6 +50,21 @@ public sealed unsafe partial class TcpLayer
 
         AfterAppend(c, flags, isFull);
         return Errno.None;
+    }
+
+    /// <summary>Appends a part of a write that fits into one segment; returns how much memory there was for.</summary>
+    private int Append(Tcb* c, ReadOnlySpan<byte> data, int whole, TcpSendFlags flags)
+    {
+        Block* last = c->SndBlockTail;
+        int lastEnd = last == null ? 0 : last->End;
+        int count = CopyIn(c, data, whole);
+        if (count > 0 && !QueueWritten(c, last == null ? c->SndBlockHead : last, (uint)count, count < whole, flags))
+        {
+            DropCopied(c, last, lastEnd);
+            return 0;
+        }
+
+        return count;
     }
 
     private void AfterAppend(Tcb* c, TcpSendFlags flags, bool isFull)
@@ -401,7 +412,7 @@ public sealed unsafe partial class TcpLayer
             events |= SocketEvents.Readable;
         }
 
-        if (closed || Has(c, TcbFlags.FinQueued) || (SendRoom(c) >= Math.Max(QueuedBytes(c) / 2, 1) && IsBelowNotSentLow(c)))
+        if (closed || Has(c, TcbFlags.FinQueued) || (SendRoom(c) >= Math.Max(QueuedMemory(c) / 2, 1) && IsBelowNotSentLow(c)))
         {
             events |= SocketEvents.Writable;
         }

@@ -27,6 +27,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     private readonly Slab<SendSegment> _sendSegments;
     private readonly Slab<RxSegment> _rxSegments;
     private readonly Slab<Flight> _flights;
+    private readonly Slab<BbrState> _bbrStates;
     private readonly FlowTable _flows;
     private readonly SipKey _flowKey;
     private readonly IsnGenerator _isn;
@@ -48,6 +49,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         _rxSegments = _engine.Own(new Slab<RxSegment>(1 << 24));
         _sackReports = _engine.Own(new Slab<SackReport>(Settings.ConnectionsMax));
         _flights = _engine.Own(new Slab<Flight>(Settings.ConnectionsMax));
+        _bbrStates = _engine.Own(new Slab<BbrState>(Settings.ConnectionsMax));
         _flows = _engine.Own(new FlowTable());
         _flowKey = SipKey.From(_engine.Random);
         _isn = new IsnGenerator(_engine.Random);
@@ -156,7 +158,6 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         c->Rtt = RttEstimator.Initial;
         c->Cwnd = InitialWindow;
         c->SsThresh = InfiniteSsThresh;
-        c->CwndClamp = uint.MaxValue;
         c->Reordering = (uint)Settings.tcp_reordering;
         c->LingerSeconds = -1;
         c->RcvBuf = Settings.tcp_rmem.Default;
@@ -282,6 +283,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
             Tcb* c = _connections.At(_doomed);
             _doomed = c->NextInQueue;
             FreeSendQueue(c);
+            StopBbr(c);
             FreeReceiveQueue(c);
             c->Flags &= ~TcbFlags.DsackPending;
             FreeOutOfOrder(c);

@@ -160,6 +160,12 @@ public sealed class TcpSettings
     /// <summary>The pace in congestion avoidance, in percent of a window per round trip.</summary>
     public int tcp_pacing_ca_ratio { get; set; } = 120;
 
+    /// <summary>Whether new connections are paced, as the queueing discipline fq does it (tc-fq(8), net.core.default_qdisc).</summary>
+    public bool fq { get; set; }
+
+    /// <summary>How CUBIC's HyStart finds the end of slow start (a parameter of Linux's module): 1 by trains of ACKs, 2 by delay.</summary>
+    public int hystart_detect { get; set; } = 3;
+
     /// <summary>Whether cwnd restarts after an idle RTO (RFC 5681 4.1).</summary>
     public bool tcp_slow_start_after_idle { get; set; } = true;
 

@@ -34,6 +34,11 @@ public sealed unsafe partial class TcpLayer
             earliest = Math.Min(earliest, c->DelayedAckDeadline);
         }
 
+        if (Has(c, TcbFlags.Paced) && c->Flight != null && c->Flight->PacingDeadline != 0)
+        {
+            earliest = Math.Min(earliest, c->Flight->PacingDeadline);
+        }
+
         return c->KeepDeadline != 0 ? Math.Min(earliest, c->KeepDeadline) : earliest;
     }
 
@@ -54,7 +59,8 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->Pending = what;
-        c->RetransmitDeadline = NowNanos + Math.Min(nanos, RtoMaxNanos);
+        long delay = Has(c, TcbFlags.Paced) ? PacingDelay(c) : 0;
+        c->RetransmitDeadline = NowNanos + Math.Min(nanos + delay, RtoMaxNanos);
         ArmTimer(c);
     }
 
@@ -155,6 +161,12 @@ public sealed unsafe partial class TcpLayer
         {
             c->DelayedAckDeadline = 0;
             OnDelayedAckTimer(c);
+        }
+
+        if (c->Flight != null && c->Flight->PacingDeadline != 0 && c->Flight->PacingDeadline <= now)
+        {
+            c->Flight->PacingDeadline = 0;
+            OnPacingTimer(c);
         }
 
         if (c->RetransmitDeadline != 0 && c->RetransmitDeadline <= now)
@@ -282,7 +294,7 @@ public sealed unsafe partial class TcpLayer
         CountTimeout(c);
         if (!Retransmit(c, c->TxHead, 1))
         {
-            ArmRetransmit(c, Math.Min(RtoNanos(c), ResourceRetryNanos));
+            ArmRetransmit(c, LimitByUserTimeout(c, ResourceRetryNanos));
             return;
         }
 
@@ -443,6 +455,13 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->ProbesOut++;
+        if (IsLinkFull(c))
+        {
+            // It never left: that says nothing of the path.
+            ArmSender(c, PendingTimer.Persist, LimitByUserTimeout(c, ResourceRetryNanos));
+            return;
+        }
+
         c->Backoff = (byte)Math.Min(c->Backoff + 1, Settings.tcp_retries2);
         ArmPersist(c);
     }

@@ -108,13 +108,16 @@ public enum TcpOption
 }
 
 /// <summary>Congestion-control algorithms.</summary>
-public enum TcpCongestion
+public enum TcpCongestion : byte
 {
     /// <summary>RFC 9438, the default.</summary>
     Cubic,
 
     /// <summary>RFC 5681 with RFC 6582.</summary>
     Reno,
+
+    /// <summary>BBR, version 1: paces at the bandwidth that it measures.</summary>
+    Bbr,
 }
 
 /// <summary>How to open a connection.</summary>

@@ -8,11 +8,29 @@ public sealed unsafe partial class TcpLayer
     /// Most bytes of a segment: what a packet carries, in whole segments of MSS, but no more than half of the largest window, so that
     /// there are some to acknowledge each other (Linux: tcp_xmit_size_goal).
     /// </summary>
-    private static uint SegmentGoal(Tcb* c, uint mss)
+    private static uint SegmentGoal(Tcb* c, TcpSendFlags flags)
     {
+        uint mss = CurrentMss(c);
+        if ((flags & TcpSendFlags.OutOfBand) != 0)
+        {
+            return mss;
+        }
+
         uint half = c->MaxWindow > 536 ? c->MaxWindow >> 1 : c->MaxWindow;
         uint goal = half != 0 && SuperSegmentBytes > half ? Math.Max(half, 28) : SuperSegmentBytes;
         return Math.Max(goal - (goal % mss), mss);
+    }
+
+    /// <summary>
+    /// How many bytes a write may append now: what the last unsent segment has room for, or a new one while the buffer is not full. So a
+    /// write may exceed the buffer by most of a segment, as in Linux.
+    /// </summary>
+    private int AppendRoom(Tcb* c, TcpSendFlags flags)
+    {
+        uint goal = SegmentGoal(c, flags);
+        SendSegment* tail = c->UnsentTail;
+        uint length = tail == null || (tail->Marks & SegmentMarks.EndOfRecord) != 0 ? goal : tail->Node.End - tail->Node.Start;
+        return length < goal ? (int)(goal - length) : SendRoom(c) > 0 && IsBelowNotSentLow(c) ? (int)goal : 0;
     }
 
     /// <summary>The receiver should hear of data at least every half window.</summary>
@@ -26,12 +44,12 @@ public sealed unsafe partial class TcpLayer
 
     /// <summary>
     /// Makes segments of bytes that lie at the end of the block chain, <paramref name="first"/> being the block of the first or one
-    /// before it, and sends what is full on the way, as one write(2) does. False without memory: nothing was queued then.
+    /// before it, and sends what is full on the way, as one write(2) does, of which there may be <paramref name="more"/>. False without
+    /// memory: nothing was queued then.
     /// </summary>
-    private bool QueueWritten(Tcb* c, Block* first, uint bytes, TcpSendFlags flags)
+    private bool QueueWritten(Tcb* c, Block* first, uint bytes, bool more, TcpSendFlags flags)
     {
-        uint mss = CurrentMss(c);
-        uint goal = (flags & TcpSendFlags.OutOfBand) != 0 ? mss : SegmentGoal(c, mss);
+        uint goal = SegmentGoal(c, flags);
         bool begins = !Has(c, TcbFlags.WriteContinues);
         while (bytes > 0)
         {
@@ -61,7 +79,7 @@ public sealed unsafe partial class TcpLayer
             tail->Node.End += count;
             c->WriteSeq += count;
             bytes -= count;
-            if (bytes == 0)
+            if (bytes == 0 && !more)
             {
                 if ((flags & TcpSendFlags.EndOfRecord) != 0)
                 {
@@ -71,25 +89,24 @@ public sealed unsafe partial class TcpLayer
                 break;
             }
 
-            PushFull(c, tail);
+            if (tail->Node.End - tail->Node.Start < goal)
+            {
+                break;
+            }
+
+            if (IsPushDue(c))
+            {
+                MarkPush(c, tail);
+                WriteOut(c, Nagle.Push);
+            }
+            else if (tail == c->UnsentHead)
+            {
+                WriteOut(c, Nagle.Push, Burst.One);
+            }
         }
 
-        SetFlag(c, TcbFlags.WriteContinues, (flags & TcpSendFlags.Partial) != 0);
+        SetFlag(c, TcbFlags.WriteContinues, more || (flags & TcpSendFlags.Partial) != 0);
         return true;
-    }
-
-    /// <summary>A segment is full and more of the write follows: what is due goes out on the way.</summary>
-    private void PushFull(Tcb* c, SendSegment* tail)
-    {
-        if (tail != null && IsPushDue(c))
-        {
-            MarkPush(c, tail);
-            WriteOut(c, Nagle.Push);
-        }
-        else if (tail != null && tail == c->UnsentHead)
-        {
-            WriteOut(c, Nagle.Push, Burst.One);
-        }
     }
 
     /// <summary>The end of a write, or the send buffer is full: what is queued goes out as far as it may (Linux: tcp_push).</summary>
@@ -198,45 +215,5 @@ public sealed unsafe partial class TcpLayer
 
         segment->Next = rest;
         return true;
-    }
-
-    /// <summary>Bytes of the next unsent segment join the first one, so that a packet is as large as it may be (Linux: tcp_grow_skb).</summary>
-    private void GrowUnsent(Tcb* c, SendSegment* segment, uint wanted)
-    {
-        SendSegment* next = segment->Next;
-        uint length = PayloadLength(segment);
-        if (next == null || length >= wanted || (segment->Marks & SegmentMarks.EndOfRecord) != 0)
-        {
-            return;
-        }
-
-        uint count = Math.Min(wanted - length, PayloadLength(next));
-        if (count == 0)
-        {
-            return;
-        }
-
-        segment->Node.End += count;
-        next->Node.Start += count;
-        if (PayloadLength(next) > 0)
-        {
-            next->Block = BlockAt(next->Block, next->Node.Start);
-            return;
-        }
-
-        segment->Node.End = next->Node.End;
-        segment->Flags |= next->Flags;
-        segment->Marks |= next->Marks;
-        segment->Next = next->Next;
-        if (next->Next == null)
-        {
-            c->UnsentTail = segment;
-        }
-        else
-        {
-            next->Next->Previous = segment;
-        }
-
-        _sendSegments.Return(next->Index);
     }
 }

@@ -98,7 +98,8 @@ internal sealed class SoakTopology : IScheduled
         tcp.tcp_sack = random.NextChance(0.85);
         tcp.tcp_dsack = random.NextChance(0.8);
         tcp.tcp_window_scaling = random.NextChance(0.85);
-        tcp.tcp_congestion_control = random.NextChance(0.7) ? TcpCongestion.Cubic : TcpCongestion.Reno;
+        tcp.tcp_congestion_control = random.NextChance(0.6) ? TcpCongestion.Cubic : random.NextChance(0.5) ? TcpCongestion.Reno : TcpCongestion.Bbr;
+        tcp.fq = random.NextChance(0.2);
     }
 
     private void JoinBySwitch(RandomSource random)

@@ -21,6 +21,7 @@ public unsafe class CongestionTests
                 Cwnd = cwnd,
                 SsThresh = CongestionContext.SsThreshInfinite,
                 CwndClamp = uint.MaxValue,
+                HystartDetect = 3,
                 Mss = 1460,
                 IsCwndLimited = true,
                 SrttMicros = RttMicros,

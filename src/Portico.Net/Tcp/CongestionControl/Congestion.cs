@@ -57,6 +57,13 @@ internal struct CongestionState
 
     /// <summary>Whether HyStart has found the end of this slow start.</summary>
     public bool ExitFound;
+
+    /// <summary>BBR's state, which lies elsewhere: <see cref="TcpCongestion.Bbr"/> uses none of the other fields.</summary>
+    public unsafe BbrState* Bbr
+    {
+        readonly get => (BbrState*)(((ulong)WMax << 32) | GrowthInterval);
+        set => (WMax, GrowthInterval) = ((uint)((ulong)value >> 32), (uint)(ulong)value);
+    }
 }
 
 /// <summary>What a connection tells its algorithm, and the windows that the algorithm sets. Windows count packets, as in Linux.</summary>
@@ -84,6 +91,9 @@ internal struct CongestionContext
 
     /// <summary>Whether the window, not the application or the peer, was what limited the sender.</summary>
     public bool IsCwndLimited;
+
+    /// <summary>How HyStart may find the end of slow start: 1 by trains of acknowledgments, 2 by delay.</summary>
+    public int HystartDetect;
 
     /// <summary>Whether segments are paced: an acknowledgment train then takes twice as long.</summary>
     public bool IsPaced;

@@ -199,7 +199,7 @@ internal readonly struct Cubic : ICongestionControl
 
         // A train of closely spaced acknowledgments that lasts as long as half a round trip fills the path.
         uint now = Micros(context.Now);
-        if (now - state.LastAckMicros <= HystartAckDeltaMicros)
+        if ((context.HystartDetect & 1) != 0 && now - state.LastAckMicros <= HystartAckDeltaMicros)
         {
             state.LastAckMicros = now;
             uint threshold = state.DelayMinMicros + AckAggregationMicros(in context);
@@ -208,6 +208,11 @@ internal readonly struct Cubic : ICongestionControl
                 state.ExitFound = true;
                 context.SsThresh = context.Cwnd;
             }
+        }
+
+        if ((context.HystartDetect & 2) == 0)
+        {
+            return;
         }
 
         // Round trips that grow by an eighth mean that a queue builds up.
