@@ -13,8 +13,8 @@ namespace Portico.Kernel;
 /// <item><c>sysctl [-q] [-e] [-n] [-w] NAME[=VALUE] ...</c></item>
 /// <item><c>ip addr add PREFIX dev NAME</c>, <c>ip link set [dev] NAME up|down|mtu N</c></item>
 /// <item><c>ip route add|change|replace|append|del DESTINATION [via ADDRESS] [dev NAME] [mtu [lock] N] [metric N] [src ADDRESS]</c></item>
-/// <item><c>ip tcp_metrics flush ...</c>, where there is nothing to flush</item>
-/// <item><c>tc qdisc add|replace|change|del dev NAME root KIND [limit 0]</c>: a queue without room drops all that is sent; any other one sends at once</item>
+/// <item><c>ip tcp_metrics flush ...</c></item>
+/// <item><c>tc qdisc add|replace|change|del dev NAME root KIND [limit 0]</c>: a queue without room drops all that is sent, with fq connections pace themselves, any other one sends at once</item>
 /// <item><c>ethtool -K NAME ...</c>: a <see cref="VirtualDevice"/> has no offloads to turn off</item>
 /// <item><c>nstat</c>: the counters that have changed since the last time</item>
 /// </list>

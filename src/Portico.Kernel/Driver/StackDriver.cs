@@ -193,11 +193,11 @@ public sealed class StackDriver : IDisposable
         try
         {
             // Flushes the links even where nothing is pending: the call itself may have transmitted.
-            Engine.RunPending(ScopeWorkMax);
-            long next = Engine.NextDeadline.Nanoseconds;
-            if (next <= Engine.Now.Nanoseconds)
+            long next = Deliver();
+            for (int done = 0; done < _afterCount;)
             {
-                next = Settle();
+                done = CompleteCalls(done);
+                next = Deliver();
             }
 
             if (next < _sleepUntil)
@@ -227,6 +227,35 @@ public sealed class StackDriver : IDisposable
         {
             RunAfter(after, afterCount);
         }
+    }
+
+    /// <summary>Delivers what is pending, flushes the links, and says when there will be something to do.</summary>
+    private long Deliver()
+    {
+        Engine.RunPending(ScopeWorkMax);
+        long next = Engine.NextDeadline.Nanoseconds;
+        return next <= Engine.Now.Nanoseconds ? Settle() : next;
+    }
+
+    /// <summary>
+    /// Makes the calls of blocked threads that have been notified, from one place of the queue on, and drops those that have to wait on.
+    /// Returns where the queue ended; what that has notified in turn is behind it.
+    /// </summary>
+    private int CompleteCalls(int from)
+    {
+        int kept = from;
+        for (int i = from; i < _afterCount; i++)
+        {
+            IAfterScope work = _after[i];
+            if (work is not BlockingWaiter waiter || waiter.TryComplete(this))
+            {
+                _after[kept++] = work;
+            }
+        }
+
+        Array.Clear(_after, kept, _afterCount - kept);
+        _afterCount = kept;
+        return kept;
     }
 
     /// <summary>

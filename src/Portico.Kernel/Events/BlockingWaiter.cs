@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -7,7 +8,11 @@ namespace Portico.Kernel;
 /// A thread that waits. It spins for about as long as waking a parked thread takes, so that a quick peer costs no system call, then
 /// parks. How long it spins follows success: a thread whose events come slowly soon stops burning its processor.
 /// </summary>
-internal sealed class BlockingWaiter : Waiter, IBlockedCall
+/// <remarks>
+/// The call that it waits with may be offered to those that make the file ready: they make it at the end of their own scope, and the thread
+/// comes back with the answer, without having to take the lock; where it still has to wait, it is not woken at all.
+/// </remarks>
+internal sealed unsafe class BlockingWaiter : Waiter, IBlockedCall
 {
     private const int Armed = 0;
     private const int Signaled = 1;
@@ -20,8 +25,7 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
 
     private static readonly bool s_canSpin = Environment.ProcessorCount > 1;
 
-    private readonly ManualResetEventSlim _unparked = new(false, 0);
-    private int _state;
+    private readonly ParkingWord _state = new();
     private int _spinMicros = SpinMicrosMax;
     private VirtualTime? _time;
 
@@ -46,16 +50,28 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     /// <summary>The process whose call waits; null for a call that no process makes.</summary>
     public Process? Caller { get; private set; }
 
+    /// <summary>Whether somebody else has made the call, whose outcome is <see cref="Error"/> and <see cref="Result"/>.</summary>
+    public bool IsDone { get; private set; }
+
+    public Errno Error { get; private set; }
+
+    public long Result { get; private set; }
+
     /// <summary>What the call holds while it waits.</summary>
     private OpenFileDescription? _held;
+
+    /// <summary>The call, on the stack of the thread that waits, and how it is made; null where it has not been offered.</summary>
+    private void* _call;
+    private delegate*<void*, out long, Errno> _perform;
 
     /// <summary>Makes it ready to be notified again; under the lock.</summary>
     public void Arm(StackDriver? driver = null)
     {
         _time = driver?.Virtual;
         _time?.Begin(this);
-        Volatile.Write(ref _state, Armed);
+        Volatile.Write(ref _state.Value, Armed);
         IsNotified = false;
+        IsDone = false;
         Interruption = Errno.None;
     }
 
@@ -74,8 +90,54 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
         _held?.Release();
         Caller = null;
         _held = null;
+        _perform = null;
         Disarm();
     }
+
+    /// <summary>
+    /// Under the lock: others may make the call from now on, until <see cref="EndCall"/>. It has to stay where it is, on the thread's stack.
+    /// In virtual time each thread makes its own, so that who runs when is known.
+    /// </summary>
+    public void Offer<TCall>(ref TCall call)
+        where TCall : struct, IDescriptorCall, allows ref struct
+    {
+        if (_time == null)
+        {
+            _call = Unsafe.AsPointer(ref call);
+            _perform = &Perform<TCall>;
+        }
+    }
+
+    /// <summary>
+    /// Under the lock, at the end of a scope in which it was notified: makes the call where that was offered. False where the thread need not
+    /// be woken, since it has to wait on.
+    /// </summary>
+    public bool TryComplete(StackDriver driver)
+    {
+        if (_perform == null)
+        {
+            return true;
+        }
+
+        Caller!.BeginCall();
+        Errno error = _perform(_call, out long result);
+        if (error == Errno.EAGAIN && Interruption == Errno.None)
+        {
+            IsNotified = false;
+            return false;
+        }
+
+        Error = error == Errno.EAGAIN ? Interruption : error;
+        Result = result;
+        IsDone = true;
+        _held!.File.Waiters.Remove(this, driver);
+        EndCall();
+        return true;
+    }
+
+    private static Errno Perform<TCall>(void* call, out long result)
+        where TCall : struct, IDescriptorCall, allows ref struct =>
+        Unsafe.AsRef<TCall>(call).TryPerform(out result);
 
     /// <summary>Under the lock: the wait of a call that holds nothing is over.</summary>
     public void Disarm() => _time?.End(this);
@@ -100,13 +162,12 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
             return true;
         }
 
-        if (Volatile.Read(ref _state) == Signaled)
+        if (Volatile.Read(ref _state.Value) == Signaled)
         {
             return true;
         }
 
-        _unparked.Reset();
-        if (Interlocked.CompareExchange(ref _state, Parked, Armed) == Signaled)
+        if (Interlocked.CompareExchange(ref _state.Value, Parked, Armed) == Signaled)
         {
             return true;
         }
@@ -117,15 +178,13 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
             if (left < 0)
             {
                 // Whoever signals at this moment has seen Parked or will see Armed; either way the answer is in the state.
-                return Interlocked.CompareExchange(ref _state, Armed, Parked) == Signaled;
+                return Interlocked.CompareExchange(ref _state.Value, Armed, Parked) == Signaled;
             }
 
-            int milliseconds = deadlineTicks == long.MaxValue ? -1 : (int)Math.Min(int.MaxValue, (left * 1000 / Stopwatch.Frequency) + 1);
-            _unparked.Wait(milliseconds);
+            _state.Sleep(Parked, deadlineTicks == long.MaxValue ? long.MaxValue : (long)(left * (1e9 / Stopwatch.Frequency)));
 
-            // The event may be a late one, of a wake-up that an earlier wait has seen in the state.
-            _unparked.Reset();
-            if (Volatile.Read(ref _state) == Signaled)
+            // A wake-up may be a late one, of an earlier wait that has seen it in the state.
+            if (Volatile.Read(ref _state.Value) == Signaled)
             {
                 return true;
             }
@@ -142,26 +201,36 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
         while (true)
         {
             bool woken = Wait(deadlineTicks);
-            bool wakeIsComing = false;
-            Errno error;
+            result = default!;
+            if (woken && IsDone)
+            {
+                return Error;
+            }
+
+            bool wakeIsComing = true;
+            Errno error = Errno.None;
             using (driver.Enter())
             {
-                Caller?.BeginCall();
-                error = call.TryPerform(out result);
-                if (error == Errno.EAGAIN && woken && Interruption == Errno.None)
+                // Or else somebody has made the call just when the time was up.
+                if (!IsDone)
                 {
-                    Arm(driver);
-                    continue;
-                }
+                    Caller?.BeginCall();
+                    error = call.TryPerform(out result);
+                    if (error == Errno.EAGAIN && woken && Interruption == Errno.None)
+                    {
+                        Arm(driver);
+                        continue;
+                    }
 
-                if (error == Errno.EAGAIN && Interruption != Errno.None)
-                {
-                    error = Interruption;
-                }
+                    if (error == Errno.EAGAIN && Interruption != Errno.None)
+                    {
+                        error = Interruption;
+                    }
 
-                wakeIsComing = IsNotified && !woken;
-                queue.Remove(this, driver);
-                EndCall();
+                    wakeIsComing = IsNotified && !woken;
+                    queue.Remove(this, driver);
+                    EndCall();
+                }
             }
 
             if (wakeIsComing)
@@ -169,7 +238,7 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
                 WaitForPendingWake();
             }
 
-            return error;
+            return IsDone ? Error : error;
         }
     }
 
@@ -177,29 +246,25 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     public void WaitForPendingWake()
     {
         SpinWait spinner = default;
-        while (Volatile.Read(ref _state) != Signaled)
+        while (Volatile.Read(ref _state.Value) != Signaled)
         {
             spinner.SpinOnce();
         }
     }
 
     /// <summary>In virtual time: whether the call has been told to look, and is not to sleep.</summary>
-    internal bool IsSignaled => Volatile.Read(ref _state) == Signaled;
+    internal bool IsSignaled => Volatile.Read(ref _state.Value) == Signaled;
 
     /// <summary>In virtual time, under its gate: the thread is to sleep from now on, unless it has been woken already.</summary>
-    internal bool TryPark()
-    {
-        _unparked.Reset();
-        return Interlocked.CompareExchange(ref _state, Parked, Armed) == Armed;
-    }
+    internal bool TryPark() => Interlocked.CompareExchange(ref _state.Value, Parked, Armed) == Armed;
 
     /// <summary>In virtual time, under its gate: the time is up; false where the thread has been woken already.</summary>
     internal bool TryUnpark()
     {
-        bool isUnparked = Interlocked.CompareExchange(ref _state, Armed, Parked) == Parked;
+        bool isUnparked = Interlocked.CompareExchange(ref _state.Value, Armed, Parked) == Parked;
         if (isUnparked)
         {
-            _unparked.Set();
+            _state.Wake();
         }
 
         return isUnparked;
@@ -208,10 +273,9 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     /// <summary>In virtual time: sleeps until <see cref="TryUnpark"/> or a wake-up; true if woken.</summary>
     internal bool Sleep()
     {
-        while (Volatile.Read(ref _state) == Parked)
+        while (Volatile.Read(ref _state.Value) == Parked)
         {
-            _unparked.Wait();
-            _unparked.Reset();
+            _state.Sleep(Parked);
         }
 
         return IsSignaled;
@@ -235,10 +299,10 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
     /// <summary>Ends the wait; true where the thread slept.</summary>
     internal bool Signal()
     {
-        bool wasParked = Interlocked.Exchange(ref _state, Signaled) == Parked;
+        bool wasParked = Interlocked.Exchange(ref _state.Value, Signaled) == Parked;
         if (wasParked)
         {
-            _unparked.Set();
+            _state.Wake();
         }
 
         return wasParked;
@@ -251,7 +315,7 @@ internal sealed class BlockingWaiter : Waiter, IBlockedCall
         {
             for (int i = 0; i < 16; i++)
             {
-                if (Volatile.Read(ref _state) == Signaled)
+                if (Volatile.Read(ref _state.Value) == Signaled)
                 {
                     _spinMicros = Math.Min(SpinMicrosMax, _spinMicros + 5);
                     return true;

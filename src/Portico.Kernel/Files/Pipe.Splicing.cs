@@ -14,7 +14,7 @@ internal sealed partial class Pipe
         {
             ref Slot slot = ref At(i);
             int length = Math.Min(slot.Length, destination.Length - copied);
-            slot.Page.AsSpan(slot.Offset, length).CopyTo(destination[copied..]);
+            slot.Block.Bytes.AsSpan(slot.Offset, length).CopyTo(destination[copied..]);
             copied += length;
         }
 
@@ -43,8 +43,7 @@ internal sealed partial class Pipe
     }
 
     /// <summary>Puts a page of the kernel's in, which is the pipe's from now on; there must be room for it.</summary>
-    public void Append(byte[] page, int offset, int length) =>
-        At(_used++) = new Slot { Page = page, Offset = offset, Length = length };
+    public void Append(PageBlock page, int length) => At(_used++) = new Slot { Block = page, Length = length };
 
     /// <summary>Moves pages as they are into another pipe, and of the last one as much as is wanted; how many bytes.</summary>
     public long MoveTo(Pipe target, ulong count)
@@ -57,7 +56,7 @@ internal sealed partial class Pipe
             if (count >= (ulong)length)
             {
                 target.At(target._used++) = slot;
-                slot.Page = null!;
+                slot.Block = null!;
                 DropFirst();
             }
             else
@@ -93,9 +92,9 @@ internal sealed partial class Pipe
     /// <summary>Where Linux lets two pipes refer to one page, each has a page of its own here; neither is written to any more.</summary>
     private void AppendCopy(in Slot slot, int length)
     {
-        byte[] page = _kernel.Pages.Rent();
-        slot.Page.AsSpan(slot.Offset, length).CopyTo(page);
-        At(_used++) = new Slot { Page = page, Length = length, IsPacket = slot.IsPacket };
+        PageBlock page = _kernel.Pages.Rent();
+        slot.Block.Bytes.AsSpan(slot.Offset, length).CopyTo(page.Bytes);
+        At(_used++) = new Slot { Block = page, Length = length, IsPacket = slot.IsPacket };
     }
 
     private void DropFirst()

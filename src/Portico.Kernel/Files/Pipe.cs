@@ -13,9 +13,14 @@ internal sealed partial class Pipe
     public const int PageBytes = 4096;
     public const int SlotsDefault = 16;
 
+    /// <summary>From so many pages on a write gets them side by side, since one long copy is faster than many short ones.</summary>
+    private const int LargePagesMin = 4;
+
     private struct Slot
     {
-        public byte[] Page;
+        public PageBlock Block;
+
+        /// <summary>Where in the block's bytes what is left begins.</summary>
         public int Offset;
         public int Length;
 
@@ -79,8 +84,16 @@ internal sealed partial class Pipe
 
         while (_used > 0 && destination.Remaining > 0)
         {
+            int run = RunOfWholePages(destination.Remaining);
+            if (run > 1)
+            {
+                count += destination.Write(At(0).Block.Bytes.AsSpan(At(0).Offset, run * PageBytes));
+                DropRun(run);
+                continue;
+            }
+
             ref Slot slot = ref At(0);
-            int taken = destination.Write(slot.Page.AsSpan(slot.Offset, (int)Math.Min(slot.Length, destination.Remaining)));
+            int taken = destination.Write(slot.Block.Bytes.AsSpan(slot.Offset, (int)Math.Min(slot.Length, destination.Remaining)));
             count += taken;
             slot.Offset += taken;
             slot.Length = slot.IsPacket ? 0 : slot.Length - taken;
@@ -114,10 +127,10 @@ internal sealed partial class Pipe
         if (odd > 0 && _used > 0)
         {
             ref Slot last = ref At(_used - 1);
-            int end = last.Offset + last.Length;
-            if (last.CanMerge && end + odd <= PageBytes)
+            int inPage = (last.Offset & (PageBytes - 1)) + last.Length;
+            if (last.CanMerge && inPage + odd <= PageBytes)
             {
-                source.Read(last.Page.AsSpan(end, odd));
+                source.Read(last.Block.Bytes.AsSpan(last.Offset + last.Length, odd));
                 last.Length += odd;
                 count += odd;
             }
@@ -125,13 +138,22 @@ internal sealed partial class Pipe
 
         while (source.Remaining > 0 && _used < _slots.Length)
         {
-            int length = (int)Math.Min(source.Remaining, PageBytes);
-            ref Slot slot = ref At(_used++);
-            slot.Page = _kernel.Pages.Rent();
-            slot.Offset = 0;
-            slot.Length = source.Read(slot.Page.AsSpan(0, length));
-            slot.IsPacket = asPackets;
-            slot.CanMerge = !asPackets;
+            int pages = (int)Math.Min(Math.Min(source.Remaining / PageBytes, _slots.Length - _used), PagePool.LargePages);
+            if (pages >= LargePagesMin)
+            {
+                PageBlock large = _kernel.Pages.RentLarge(pages);
+                count += source.Read(large.Bytes.AsSpan(0, pages * PageBytes));
+                for (int i = 0; i < pages; i++)
+                {
+                    Put(large, i * PageBytes, PageBytes, asPackets);
+                }
+
+                continue;
+            }
+
+            PageBlock block = _kernel.Pages.Rent();
+            int length = source.Read(block.Bytes.AsSpan(0, (int)Math.Min(source.Remaining, PageBytes)));
+            Put(block, 0, length, asPackets);
             count += length;
         }
 
@@ -190,9 +212,42 @@ internal sealed partial class Pipe
     /// <summary>There are always a power of two of them.</summary>
     private ref Slot At(int index) => ref _slots[(_head + index) & (_slots.Length - 1)];
 
+    private void Put(PageBlock block, int offset, int length, bool isPacket)
+    {
+        ref Slot slot = ref At(_used++);
+        slot.Block = block;
+        slot.Offset = offset;
+        slot.Length = length;
+        slot.IsPacket = isPacket;
+        slot.CanMerge = !isPacket;
+    }
+
+    /// <summary>How many of the first pages are whole, lie side by side and fit into so much room: they are copied in one go.</summary>
+    private int RunOfWholePages(long room)
+    {
+        int most = (int)Math.Min(_used, room / PageBytes);
+        int run = 0;
+        while (run < most && At(run) is { Length: PageBytes, IsPacket: false } slot && slot.Block == At(0).Block && slot.Offset == At(0).Offset + (run * PageBytes))
+        {
+            run++;
+        }
+
+        return run;
+    }
+
+    private void DropRun(int pages)
+    {
+        _kernel.Pages.Return(At(0).Block, pages);
+        for (int i = 0; i < pages; i++)
+        {
+            At(0).Block = null!;
+            DropFirst();
+        }
+    }
+
     private void Free(ref Slot slot)
     {
-        _kernel.Pages.Return(slot.Page);
-        slot.Page = null!;
+        _kernel.Pages.Return(slot.Block);
+        slot.Block = null!;
     }
 }

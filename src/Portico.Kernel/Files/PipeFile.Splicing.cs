@@ -33,10 +33,10 @@ internal sealed partial class PipeFile
     {
         for (; !bytes.IsEmpty; bytes = bytes[Math.Min(bytes.Length, Pipe.PageBytes)..])
         {
-            byte[] page = kernel.Pages.Rent();
+            PageBlock page = kernel.Pages.Rent();
             ReadOnlySpan<byte> piece = bytes[..Math.Min(bytes.Length, Pipe.PageBytes)];
-            piece.CopyTo(page);
-            _pipe.Append(page, 0, piece.Length);
+            piece.CopyTo(page.Bytes);
+            _pipe.Append(page, piece.Length);
         }
 
         NotifyReaders();
@@ -49,9 +49,9 @@ internal sealed partial class PipeFile
         Errno error = Errno.None;
         while (count > 0 && !_pipe.IsFull)
         {
-            byte[] page = kernel.Pages.Rent();
+            PageBlock page = kernel.Pages.Rent();
             int wanted = (int)Math.Min(count, Pipe.PageBytes - (position & (Pipe.PageBytes - 1)));
-            IoCursor cursor = IoCursor.Into(page.AsSpan(0, wanted));
+            IoCursor cursor = IoCursor.Into(page.Bytes.AsSpan(0, wanted));
             error = source.File.ReadAt(source, position, ref cursor, out long read);
             if (error != Errno.None || read == 0)
             {
@@ -59,7 +59,7 @@ internal sealed partial class PipeFile
                 break;
             }
 
-            _pipe.Append(page, 0, (int)read);
+            _pipe.Append(page, (int)read);
             position += read;
             taken += read;
             count -= (int)read;
@@ -111,10 +111,10 @@ internal sealed partial class PipeFile
         {
             Span<byte> piece = source.Next();
             int length = Math.Min(piece.Length, Pipe.PageBytes - OffsetInPage(piece));
-            byte[] page = kernel.Pages.Rent();
-            piece[..length].CopyTo(page);
+            PageBlock page = kernel.Pages.Rent();
+            piece[..length].CopyTo(page.Bytes);
             source.Skip(length);
-            _pipe.Append(page, 0, length);
+            _pipe.Append(page, length);
             taken += length;
         }
 

@@ -43,6 +43,7 @@ public sealed partial class Process
             }
 
             waiter = BeginWait(description, interest);
+            waiter.Offer(ref call);
         }
 
         return Finish(ref call, waiter, timeout);
@@ -52,6 +53,7 @@ public sealed partial class Process
         where TCall : struct, IDescriptorCall, allows ref struct
     {
         Errno error = call.Description.File.WaitFor<TCall, long>(ref call, waiter, Driver.DeadlineAfter(timeout), out long result);
+        result = waiter.IsDone ? waiter.Result : result;
 
         // A write that came to an end half-way has its count for an answer.
         return error == Errno.None || (result > 0 && error is Errno.EAGAIN or Errno.EINTR) ? result : error;
