@@ -80,6 +80,15 @@ public sealed class PorticoKernel : IDisposable
     /// <summary>All signalfds: whichever process gets a signal, they may wait for it.</summary>
     internal List<SignalFile> SignalFiles { get; } = [];
 
+    /// <summary>The bindings to streams that are at work.</summary>
+    internal System.Collections.Concurrent.ConcurrentDictionary<StreamBinding, byte> Carriers { get; } = [];
+
+    /// <summary>Whether the call that is being made waits for what it closes (SO_LINGER), as those do not by which a process ends.</summary>
+    internal bool MayLinger { get; set; }
+
+    /// <summary>What such a call has closed and has to wait for.</summary>
+    internal List<InetStreamSocket> Lingering { get; } = [];
+
     /// <summary>The process whose call is being made (Linux: current); each call says so when it begins, and when it is tried again.</summary>
     internal Process? Caller { get; set; }
 
@@ -221,14 +230,19 @@ public sealed class PorticoKernel : IDisposable
         Counters[KernelCounter.Sockets] -= file is SocketFile ? 1 : 0;
     }
 
-    /// <summary>Ends all processes, and the driver where the kernel made it.</summary>
+    /// <summary>
+    /// Ends all processes, and the driver where the kernel made it. Bindings to streams end as they do when they are disposed, without their streams being
+    /// waited for.
+    /// </summary>
     public void Dispose()
     {
+        StreamBinding[] bindings = [.. Carriers.Keys];
         foreach (Process process in Processes)
         {
             process.Exit();
         }
 
+        Task.WaitAll([.. bindings.SelectMany(static binding => (Task[])[binding.End(), binding.Carried])]);
         if (_ownsDriver)
         {
             Driver.Dispose();

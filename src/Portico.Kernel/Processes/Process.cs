@@ -146,8 +146,10 @@ public sealed partial class Process
     /// <summary>What exec does to descriptors: those with FD_CLOEXEC are closed; a shared table is copied first.</summary>
     public void Exec()
     {
+        InetStreamSocket[] lingering;
         using (Driver.Enter())
         {
+            BeginClosing();
             _hasExecuted = true;
             ForgetHandlers();
             Unshare();
@@ -158,7 +160,11 @@ public sealed partial class Process
                     _descriptors.Remove(fd)!.Release();
                 }
             }
+
+            lingering = EndClosing();
         }
+
+        Linger(lingering);
     }
 
     internal void Rename(string name) => Name = name;

@@ -529,9 +529,33 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         }
         else if (HasConnection)
         {
+            if (Generic.Has(GenericFlags.Linger) && description.Kernel.MayLinger && Tcp.BeginClose(_handle))
+            {
+                description.Kernel.Lingering.Add(this);
+                return;
+            }
+
             Tcp.Close(_handle);
         }
 
+        ReleaseBinding();
+    }
+
+    /// <summary>How long the last close waits for what is on its way (SO_LINGER).</summary>
+    internal TimeSpan LingerTime => Generic.LingerSeconds > int.MaxValue ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(Generic.LingerSeconds);
+
+    /// <summary>Whether there is still something to wait for.</summary>
+    internal bool IsClosing => Tcp.IsClosing(_handle);
+
+    /// <summary>The last close has waited, and the connection goes on by itself, if it is not over.</summary>
+    internal void EndLinger()
+    {
+        Tcp.Close(_handle);
+        ReleaseBinding();
+    }
+
+    private void ReleaseBinding()
+    {
         if (IsBound)
         {
             Tcp.Release(_local!.Binding);

@@ -5,9 +5,13 @@ namespace Portico.Kernel;
 // close(2), close_range(2), dup(2), fcntl(2), getrlimit(2).
 public sealed partial class Process
 {
-    /// <summary>close(2). Errors: EBADF.</summary>
+    /// <summary>
+    /// close(2): the last close of a TCP socket with SO_LINGER waits until the peer has acknowledged everything, or the time is up, O_NONBLOCK or not.
+    /// Errors: EBADF.
+    /// </summary>
     public SyscallResult Close(int fd)
     {
+        InetStreamSocket[] lingering;
         using (Driver.Enter())
         {
             if (!TryGetAny(fd, out _, out Errno error))
@@ -15,15 +19,20 @@ public sealed partial class Process
                 return error;
             }
 
+            BeginClosing();
             _descriptors.Remove(fd)!.Release();
-            return 0;
+            lingering = EndClosing();
         }
+
+        Linger(lingering);
+        return 0;
     }
 
     /// <summary>close_range(2): closes, or marks close-on-exec, what is open from first to last. Errors: EINVAL.</summary>
     public SyscallResult CloseRange(uint first, uint last, CloseRangeFlags flags)
     {
         const CloseRangeFlags Known = CloseRangeFlags.CLOSE_RANGE_UNSHARE | CloseRangeFlags.CLOSE_RANGE_CLOEXEC;
+        InetStreamSocket[] lingering;
         using (Driver.Enter())
         {
             if ((flags & ~Known) != 0 || first > last)
@@ -46,6 +55,7 @@ public sealed partial class Process
                 return 0;
             }
 
+            BeginClosing();
             bool mark = (flags & CloseRangeFlags.CLOSE_RANGE_CLOEXEC) != 0;
             for (int fd = _descriptors.NextUsed((int)first); fd >= 0 && (uint)fd <= last; fd = _descriptors.NextUsed(fd + 1))
             {
@@ -59,8 +69,11 @@ public sealed partial class Process
                 }
             }
 
-            return 0;
+            lingering = EndClosing();
         }
+
+        Linger(lingering);
+        return 0;
     }
 
     /// <summary>dup(2): another number for the same description. Errors: EBADF, EMFILE.</summary>
@@ -81,46 +94,51 @@ public sealed partial class Process
             {
                 return TryGetAny(fd, out _, out Errno error) ? target : error;
             }
-
-            return Replace(fd, target, false);
         }
+
+        return Replace(fd, target, false);
     }
 
     /// <summary>dup3(2): as <see cref="Dup2"/>, with O_CLOEXEC. Errors: EINVAL for equal numbers or other flags, EBADF.</summary>
     public SyscallResult Dup3(int fd, int target, OpenFlags flags)
     {
-        using (Driver.Enter())
-        {
-            if ((flags & ~OpenFlags.O_CLOEXEC) != 0 || fd == target)
-            {
-                return Errno.EINVAL;
-            }
-
-            return Replace(fd, target, flags == OpenFlags.O_CLOEXEC);
-        }
+        return (flags & ~OpenFlags.O_CLOEXEC) != 0 || fd == target ? Errno.EINVAL : Replace(fd, target, flags == OpenFlags.O_CLOEXEC);
     }
 
     private SyscallResult Replace(int fd, int target, bool closeOnExec)
     {
-        if ((uint)target >= (ulong)Limits.Files)
+        SyscallResult result;
+        InetStreamSocket[] lingering;
+        using (Driver.Enter())
         {
-            return Errno.EBADF;
+            Errno error = Errno.EBADF;
+            if ((uint)target >= (ulong)Limits.Files || !TryGetAny(fd, out OpenFileDescription? description, out error))
+            {
+                return error;
+            }
+
+            result = PutAt(target, description, closeOnExec, out lingering);
         }
 
-        if (!TryGetAny(fd, out OpenFileDescription? description, out Errno error))
-        {
-            return error;
-        }
+        Linger(lingering);
+        return result;
+    }
 
-        if (_descriptors.IsReserved(target))
+    /// <summary>Under the lock: gives a description a number, whatever that was before. Errors: EBADF, EBUSY.</summary>
+    private SyscallResult PutAt(int target, OpenFileDescription description, bool closeOnExec, out InetStreamSocket[] lingering)
+    {
+        lingering = [];
+        if ((uint)target >= (ulong)Limits.Files || _descriptors.IsReserved(target))
         {
-            return Errno.EBUSY;
+            return (uint)target >= (ulong)Limits.Files ? Errno.EBADF : Errno.EBUSY;
         }
 
         description.AddReference();
         OpenFileDescription? replaced = _descriptors.Remove(target);
         _descriptors.Put(target, description, closeOnExec);
+        BeginClosing();
         replaced?.Release();
+        lingering = EndClosing();
         return target;
     }
 

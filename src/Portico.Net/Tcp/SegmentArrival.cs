@@ -317,7 +317,8 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>
-    /// Data after close(2), or after both directions were shut, is not for anybody: the peer must hear of it (RFC 9293 3.6.1, RFC 2525 2.17).
+    /// Data after close(2), or after a shutdown of both directions, cannot be delivered to anybody: the peer must hear of it (RFC 9293 3.6.1,
+    /// RFC 2525 2.17).
     /// </summary>
     private bool RefusesData(Tcb* c, ref Arrival seg)
     {

@@ -292,6 +292,24 @@ public sealed unsafe partial class TcpLayer
         Reap();
     }
 
+    /// <summary>
+    /// The first half of a <see cref="Close(TcpHandle)"/> whose caller waits for what is on its way (SO_LINGER of socket(7)): nothing can be read or written any more,
+    /// and the owner hears when <see cref="IsClosing"/> has changed. False where there is nothing to wait for.
+    /// </summary>
+    public bool BeginClose(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        bool mayWait = c != null && c->RxHead == null && c->LingerSeconds != 0 && c->State is not (TcpState.Closed or TcpState.SynSent);
+        return mayWait && Shutdown(handle, TcpShutdown.Both) == Errno.None && IsClosing(handle);
+    }
+
+    /// <summary>Whether a FIN has been queued that the peer has not acknowledged; false for a stale handle.</summary>
+    public bool IsClosing(TcpHandle handle)
+    {
+        Tcb* c = Find(handle);
+        return c != null && c->State is (TcpState.FinWait1 or TcpState.Closing or TcpState.LastAck);
+    }
+
     /// <summary>Resets the connection (RFC 9293 3.10.5); the handle is dead from here on.</summary>
     public void Abort(TcpHandle handle)
     {
