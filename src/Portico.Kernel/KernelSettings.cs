@@ -38,7 +38,7 @@ public sealed class KernelSettings
     /// net.ipv4.ping_group_range: the groups whose processes may open sockets for echo requests. All of them, as where systemd is; Linux
     /// alone begins with none.
     /// </summary>
-    public (int First, int Last) ping_group_range { get; set; } = (0, int.MaxValue);
+    public (uint First, uint Last) ping_group_range { get; set; } = (0, int.MaxValue);
 
     /// <summary>net.core.optmem_max, in bytes: the control messages of one call have to be shorter.</summary>
     public int optmem_max { get; set; } = 131_072;

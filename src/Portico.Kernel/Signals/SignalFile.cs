@@ -50,6 +50,8 @@ internal sealed class SignalFile(PorticoKernel kernel, ulong mask) : AnonymousFi
         return count > 0 ? Errno.None : Errno.EAGAIN;
     }
 
+    internal override void WriteDetails(ProcText text) => text.Add($"sigmask:\t{Mask:x16}\n");
+
     internal override void OnOpened(OpenFileDescription description) => kernel.SignalFiles.Add(this);
 
     internal override void OnReleased(OpenFileDescription description) => kernel.SignalFiles.Remove(this);

@@ -7,6 +7,7 @@ namespace Portico.Kernel;
 internal sealed partial class InetDatagramSocket : InetDatagramFile
 {
     private readonly UdpHandle _handle;
+    private SocketFilter? _filter;
     private bool _isBound;
 
     private InetDatagramSocket(StackDriver driver, NetworkStack stack, AddressFamily family, out Errno error)
@@ -180,6 +181,18 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
 
         peer = default;
         return IsIpv6Only ? whereOnlyIpv6 : InetAddress.ForSendIpv4(address, out peer);
+    }
+
+    protected override bool HasFilters => true;
+
+    protected override SocketFilter? Filter
+    {
+        get => _filter;
+        set
+        {
+            _filter = value;
+            Udp.AttachFilter(_handle, value);
+        }
     }
 
     protected override SocketEvents Ready => Udp.Poll(_handle);

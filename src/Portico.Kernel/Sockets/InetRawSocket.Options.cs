@@ -17,7 +17,7 @@ internal sealed partial class InetRawSocket
     private int _checksumOffset;
 
     /// <summary>ICMP_FILTER or ICMP6_FILTER, eight words in all; null while nothing is kept out.</summary>
-    private uint[]? _filter;
+    private uint[]? _keptOut;
 
     /// <summary>A socket of UDP that never receives: it holds the groups that this one has joined.</summary>
     private UdpHandle? _groups;
@@ -30,7 +30,7 @@ internal sealed partial class InetRawSocket
         Errno error = CheckFilter(level, option, out int bytes);
         if (bytes != 0)
         {
-            return error != Errno.None ? error : Return(MemoryMarshal.AsBytes<uint>(_filter ?? new uint[8])[..bytes], value, out length);
+            return error != Errno.None ? error : Return(MemoryMarshal.AsBytes<uint>(_keptOut ?? new uint[8])[..bytes], value, out length);
         }
 
         return IsChecksum(level, option) ? Return(_checksumOffset, value, out length)
@@ -45,9 +45,9 @@ internal sealed partial class InetRawSocket
         {
             if (error == Errno.None)
             {
-                _filter ??= new uint[8];
-                value[..Math.Min(value.Length, bytes)].CopyTo(MemoryMarshal.AsBytes(_filter.AsSpan()));
-                Raw.SetFilter(_handle, _filter);
+                _keptOut ??= new uint[8];
+                value[..Math.Min(value.Length, bytes)].CopyTo(MemoryMarshal.AsBytes(_keptOut.AsSpan()));
+                Raw.SetFilter(_handle, _keptOut);
             }
 
             return error;

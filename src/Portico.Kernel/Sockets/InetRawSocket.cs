@@ -14,6 +14,7 @@ internal sealed partial class InetRawSocket : InetDatagramFile
     private const int IPPROTO_RAW = 255;
     private const int IcmpHeaderBytes = 8;
     private readonly RawHandle _handle;
+    private SocketFilter? _filter;
     private readonly bool _isEcho;
 
     private InetRawSocket(StackDriver driver, NetworkStack stack, AddressFamily family, SocketType type, int protocol, out Errno error)
@@ -211,6 +212,18 @@ internal sealed partial class InetRawSocket : InetDatagramFile
 
     /// <summary>An echo socket does not say, as in Linux.</summary>
     protected override IpAddress AnswerAddress(in UdpReceiveInfo info) => _isEcho ? IpAddress.AnyIpv4 : base.AnswerAddress(info);
+
+    protected override bool HasFilters => true;
+
+    protected override SocketFilter? Filter
+    {
+        get => _filter;
+        set
+        {
+            _filter = value;
+            Raw.AttachFilter(_handle, value);
+        }
+    }
 
     protected override bool TellsWholeLength => !_isEcho;
 

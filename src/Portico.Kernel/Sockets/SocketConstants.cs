@@ -93,6 +93,9 @@ public enum SocketOption
     SO_RCVTIMEO = 20,
     SO_SNDTIMEO = 21,
     SO_BINDTODEVICE = 25,
+
+    /// <summary>Read, it is SO_GET_FILTER.</summary>
+    SO_ATTACH_FILTER = 26,
     SO_DETACH_FILTER = 27,
     SO_PEERNAME = 28,
     SO_TIMESTAMP = 29,

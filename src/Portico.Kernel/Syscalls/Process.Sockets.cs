@@ -209,7 +209,7 @@ public sealed partial class Process
             case SocketType.SOCK_DGRAM when protocol is 0 or (int)SocketLevel.IPPROTO_UDP:
                 return InetDatagramSocket.Make(Driver, Network, family, out made);
             case SocketType.SOCK_DGRAM when protocol == (int)(family == AddressFamily.AF_INET ? IpProtocol.Icmp : IpProtocol.Icmpv6):
-                (int first, int last) = Kernel.Settings.ping_group_range;
+                (uint first, uint last) = Kernel.Settings.ping_group_range;
                 return GroupId < first || GroupId > last ? Errno.EACCES : InetRawSocket.Make(Driver, Network, family, kind, protocol, out made);
             case SocketType.SOCK_RAW when protocol != 0:
                 return HasNetRaw ? InetRawSocket.Make(Driver, Network, family, kind, protocol, out made) : Errno.EPERM;

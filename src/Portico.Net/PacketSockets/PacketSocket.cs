@@ -11,6 +11,7 @@ internal sealed class PacketSocket(int index) : DatagramSocket(index)
 
     public PacketSocketOptions Options;
     public Errno Pending;
+    public SocketFilter? Filter;
 
     /// <summary>tp_packets and tp_drops since they were last read.</summary>
     public uint CountedPackets;
@@ -23,6 +24,7 @@ internal sealed class PacketSocket(int index) : DatagramSocket(index)
         InterfaceIndex = 0;
         Options = new PacketSocketOptions { ReceiveMemoryMax = receiveMemory };
         Pending = Errno.None;
+        Filter = null;
         CountedPackets = CountedDrops = 0;
     }
 

@@ -54,10 +54,7 @@ public sealed partial class PacketSocketLayer
         }
     }
 
-    /// <summary>
-    /// What is still left to a link is shown as Linux leaves it: the sum of the pseudo header of TCP and UDP, and the whole sum of all else.
-    /// What is said of the checksum; on lo nobody has verified any.
-    /// </summary>
+    /// <summary>Fills the checksum in as far as it is shown, and says what is told of it; on lo nobody has verified any.</summary>
     private static ChecksumState PrepareChecksum(Packet packet, NetworkInterface at)
     {
         if (packet.Checksum != ChecksumState.Partial)
@@ -65,22 +62,8 @@ public sealed partial class PacketSocketLayer
             return at.IsLoopback ? ChecksumState.Unverified : packet.Checksum;
         }
 
-        if (TransportOf(packet) is IpProtocol.Tcp or IpProtocol.Udp)
-        {
-            ChecksumOffload.TryPrepareForDevice(packet, out _, out _);
-            return ChecksumState.Partial;
-        }
-
-        ChecksumOffload.Complete(packet);
-        return ChecksumState.Unverified;
-    }
-
-    private static IpProtocol TransportOf(Packet packet)
-    {
-        ReadOnlySpan<byte> header = packet.NetworkHeader;
-        return Ipv4Header.TryParse(header, out Ipv4Header ipv4) ? ipv4.Protocol
-            : Ipv6Header.TryParse(header, out Ipv6Header ipv6) ? ipv6.NextHeader
-            : default;
+        ChecksumOffload.Show(packet);
+        return packet.Checksum == ChecksumState.Partial ? ChecksumState.Partial : ChecksumState.Unverified;
     }
 
     private void Enqueue(PacketSocket socket, Packet packet, in LinkFrame frame, ChecksumState checksum)
@@ -88,7 +71,8 @@ public sealed partial class PacketSocketLayer
         int skipped = socket.IsCooked ? frame.HeaderBytes : 0;
         int added = !socket.IsCooked && frame.LacksHeader ? EthernetHeader.Length : 0;
         int length = added + packet.Length - skipped;
-        if (length == 0)
+        int kept = length;
+        if (socket.Filter == null ? length == 0 : !TryFilter(socket, packet, frame, skipped, ref kept))
         {
             return;
         }
@@ -100,17 +84,20 @@ public sealed partial class PacketSocketLayer
             return;
         }
 
-        Packet? copy = _engine.Packets.RentLinear(length);
+        Packet? copy = _engine.Packets.RentLinear(kept);
         if (copy == null)
         {
             Drop(socket, PacketCounter.MemErrors);
             return;
         }
 
-        Span<byte> bytes = copy.Append(length);
+        Span<byte> bytes = copy.Append(kept);
         if (added > 0)
         {
-            EthernetHeader.Write(bytes, default, default, frame.Protocol);
+            Span<byte> header = stackalloc byte[EthernetHeader.Length];
+            EthernetHeader.Write(header, default, default, frame.Protocol);
+            added = Math.Min(added, kept);
+            header[..added].CopyTo(bytes);
         }
 
         packet.CopyTo(skipped, bytes[added..]);
@@ -126,15 +113,43 @@ public sealed partial class PacketSocketLayer
             AddressLength = frame.Interface.AddressLength,
             Address = frame.Source,
         };
-        info.TotalLength = info.OriginalLength = length;
+        info.TotalLength = kept;
+        info.OriginalLength = length;
         info.NetworkOffset = socket.IsCooked ? 0 : frame.ShownHeaderBytes;
         info.Checksum = checksum;
-        info.IsTcpSegments = packet.GsoSize > 0 && TransportOf(packet) == IpProtocol.Tcp;
+        info.IsTcpSegments = packet.GsoSize > 0 && ChecksumOffload.TransportOf(packet) == IpProtocol.Tcp;
         info.Drops = (uint)socket.Drops;
         info.Timestamp = _engine.Now;
         socket.CountedPackets++;
         Counters[PacketCounter.InPackets]++;
         _engine.Notify(socket.OwnerSlot, SocketEvents.Readable);
+    }
+
+    /// <summary>How many bytes the socket's filter leaves of a packet; false where it wants nothing of it.</summary>
+    private static bool TryFilter(PacketSocket socket, Packet packet, in LinkFrame frame, int skipped, ref int length)
+    {
+        Span<byte> header = stackalloc byte[EthernetHeader.Length];
+        if (frame.LacksHeader)
+        {
+            EthernetHeader.Write(header, default, default, frame.Protocol);
+        }
+
+        FilterPacket view = new()
+        {
+            Packet = packet,
+            DataOffset = skipped,
+            LinkHeader = frame.LacksHeader ? header : default,
+            BeginsWithLinkHeader = frame.LacksHeader && !socket.IsCooked,
+            BytesBefore = skipped,
+            NetworkPosition = socket.IsCooked ? 0 : frame.ShownHeaderBytes,
+            LinkBytes = frame.ShownHeaderBytes,
+            Protocol = frame.Protocol,
+            Kind = frame.Kind,
+            Interface = frame.Interface,
+        };
+        uint kept = socket.Filter!.Run(view);
+        length = (int)Math.Min(kept, (uint)length);
+        return kept > 0;
     }
 
     private void Drop(PacketSocket socket, PacketCounter reason)

@@ -82,6 +82,7 @@ public sealed partial class PacketSocketLayer
         if (TryGet(handle, out PacketSocket? socket))
         {
             _packets.Clear(ref socket.Queue);
+            socket.Filter = null;
             _sockets.Close(socket);
             UpdateTaps();
         }
@@ -115,6 +116,15 @@ public sealed partial class PacketSocketLayer
         if (TryGet(handle, out PacketSocket? socket))
         {
             socket.Options = options;
+        }
+    }
+
+    /// <summary>Says which packets the socket gets, and how much of each; null for all of them (SO_ATTACH_FILTER, SO_DETACH_FILTER).</summary>
+    public void AttachFilter(PacketSocketHandle handle, SocketFilter? filter)
+    {
+        if (TryGet(handle, out PacketSocket? socket))
+        {
+            socket.Filter = filter;
         }
     }
 

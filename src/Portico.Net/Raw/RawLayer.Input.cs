@@ -116,6 +116,7 @@ public sealed partial class RawLayer
     /// <summary>Queues a copy, with as many bytes of the IP header as the socket sees.</summary>
     private void Enqueue(RawSocket socket, Packet packet, in IpInfo info, int headerBytes)
     {
+        ChecksumOffload.Show(packet);
         Packet? copy = _engine.Packets.RentLinear(headerBytes + packet.Length);
         if (copy == null)
         {
@@ -129,6 +130,13 @@ public sealed partial class RawLayer
         if (!CheckSum(socket, payload, packet.Checksum, info))
         {
             Counters[RawCounter.InCsumErrors]++;
+            copy.Release();
+            return;
+        }
+
+        if (socket.Program != null && !Filter(socket.Program, packet, copy, headerBytes, info))
+        {
+            Counters[RawCounter.Filtered]++;
             copy.Release();
             return;
         }
@@ -168,6 +176,18 @@ public sealed partial class RawLayer
         socket.ReceiveMemory += trueSize;
         Counters[RawCounter.InPackets]++;
         _engine.Notify(socket.OwnerSlot, SocketEvents.Readable);
+    }
+
+    /// <summary>Cuts what the socket would get to what its filter leaves of it; false where that is nothing.</summary>
+    private static bool Filter(SocketFilter filter, Packet packet, Packet copy, int headerBytes, in IpInfo info)
+    {
+        uint kept = filter.Run(FilterPacket.OfTransport(packet, headerBytes, info));
+        if (kept < (uint)copy.Length)
+        {
+            copy.TrimTo((int)kept);
+        }
+
+        return kept > 0;
     }
 
     /// <summary>

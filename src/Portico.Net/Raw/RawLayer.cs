@@ -183,6 +183,7 @@ public sealed partial class RawLayer
         }
 
         socket.Errors = default;
+        socket.Program = null;
         socket.Generation++;
         _openCount--;
     }
@@ -223,6 +224,15 @@ public sealed partial class RawLayer
         {
             Span<uint> filter = socket.Filter;
             types[..Math.Min(types.Length, filter.Length)].CopyTo(filter);
+        }
+    }
+
+    /// <summary>Says which packets the socket gets, and how much of each; null for all of them (SO_ATTACH_FILTER, SO_DETACH_FILTER).</summary>
+    public void AttachFilter(RawHandle handle, SocketFilter? filter)
+    {
+        if (TryGet(handle, out RawSocket? socket))
+        {
+            socket.Program = filter;
         }
     }
 

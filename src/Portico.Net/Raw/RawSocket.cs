@@ -35,6 +35,7 @@ internal sealed class RawSocket(int index)
     public Endpoint Remote;
     public RawOptions Options;
     public TypeFilter Filter;
+    public SocketFilter? Program;
     public int ReceiveHead;
     public int ReceiveTail;
     public int ReceiveCount;
@@ -56,6 +57,7 @@ internal sealed class RawSocket(int index)
         Drops = 0;
         Errors = default;
         Filter = default;
+        Program = null;
         Options = new RawOptions
         {
             HopLimit = -1,

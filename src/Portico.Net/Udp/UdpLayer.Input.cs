@@ -38,7 +38,7 @@ public sealed partial class UdpLayer
         if (socket != null)
         {
             packet.Pull(UdpHeader.Length);
-            Enqueue(socket, packet, info, source, destination, mib);
+            Enqueue(socket, packet, packet, info, source, destination, mib);
             return;
         }
 
@@ -71,7 +71,7 @@ public sealed partial class UdpLayer
         DeliverToBound(IpAddress.AnyIpv6, packet, info, source, destination, mib, ref previous);
         if (previous != null)
         {
-            Enqueue(previous, packet, info, source, destination, mib);
+            Enqueue(previous, packet, packet, info, source, destination, mib);
             return;
         }
 
@@ -107,7 +107,7 @@ public sealed partial class UdpLayer
                 }
                 else
                 {
-                    Enqueue(previous, copy, info, source, destination, mib);
+                    Enqueue(previous, copy, packet, info, source, destination, mib);
                 }
             }
 
@@ -115,10 +115,20 @@ public sealed partial class UdpLayer
         }
     }
 
-    /// <summary>Queues a payload, or drops it where the socket's memory is used up (the newest goes: drop tail).</summary>
+    /// <summary>
+    /// Queues a payload, or drops it where the socket's memory is used up (the newest goes: drop tail). <paramref name="whole"/> is the packet
+    /// that has the headers still in front.
+    /// </summary>
     private void Enqueue(
-        UdpSocket socket, Packet packet, in IpInfo info, in Endpoint source, in Endpoint destination, MibTable<UdpCounter> mib)
+        UdpSocket socket, Packet packet, Packet whole, in IpInfo info, in Endpoint source, in Endpoint destination, MibTable<UdpCounter> mib)
     {
+        if (socket.Filter != null && !Filter(socket.Filter, packet, whole, info))
+        {
+            socket.Drops++;
+            Drop(packet, mib, UdpCounter.InErrors, UdpCounter.Filtered);
+            return;
+        }
+
         int trueSize = UdpMemory.TrueSize(packet);
         packet = UdpMemory.Condense(packet, _engine.Packets, ref trueSize);
 
@@ -162,6 +172,20 @@ public sealed partial class UdpLayer
         socket.ReceiveMemory += trueSize;
         _queuedBytes += trueSize;
         _engine.Notify(socket.OwnerSlot, SocketEvents.Readable);
+    }
+
+    /// <summary>Cuts a payload to what a filter leaves of it, which sees the header too; false where that is nothing.</summary>
+    private static bool Filter(SocketFilter filter, Packet packet, Packet whole, in IpInfo info)
+    {
+        ChecksumOffload.Show(whole);
+        uint kept = filter.Run(FilterPacket.OfTransport(whole, UdpHeader.Length, info));
+        uint payload = kept - Math.Min(kept, UdpHeader.Length);
+        if (payload < (uint)packet.Length)
+        {
+            packet.TrimTo((int)payload);
+        }
+
+        return kept > 0;
     }
 
     private Packet Dequeue(UdpSocket socket)

@@ -236,4 +236,13 @@ public sealed partial class UdpLayer
         value = error == Errno.None ? socket.Route.PathMtu : 0;
         return error == Errno.None ? Errno.None : Errno.ENOTCONN;
     }
+
+    /// <summary>Says which datagrams the socket gets, and how much of each; null for all of them (SO_ATTACH_FILTER, SO_DETACH_FILTER).</summary>
+    public void AttachFilter(UdpHandle handle, SocketFilter? filter)
+    {
+        if (TryGet(handle, out UdpSocket? socket))
+        {
+            socket.Filter = filter;
+        }
+    }
 }

@@ -101,6 +101,7 @@ internal sealed class UdpSocket(int index)
     public long Drops;
 
     public DatagramErrors Errors;
+    public SocketFilter? Filter;
 
     public readonly List<UdpMembership> Memberships = [];
 
@@ -129,6 +130,7 @@ internal sealed class UdpSocket(int index)
         Route = default;
         Drops = 0;
         Errors = default;
+        Filter = null;
     }
 
     public IpAddress Any => IsIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4;

@@ -194,6 +194,9 @@ public enum UdpCounter
 
     /// <summary>Datagrams that the forwarder took.</summary>
     Forwarded,
+
+    /// <summary>Datagrams that a socket's filter wanted nothing of (SO_ATTACH_FILTER).</summary>
+    Filtered,
 }
 
 /// <summary>Settings of UDP under Linux's sysctl names.</summary>

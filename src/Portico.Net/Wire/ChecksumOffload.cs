@@ -58,6 +58,36 @@ public static class ChecksumOffload
     }
 
     /// <summary>
+    /// Makes a packet fit to be shown to others than its receiver: what is still left to a link is as Linux leaves it, the sum of the pseudo
+    /// header of TCP and UDP, and of all else the whole sum. For receivers it is the same packet as before.
+    /// </summary>
+    internal static void Show(Packet packet)
+    {
+        if (packet.Checksum != ChecksumState.Partial)
+        {
+            return;
+        }
+
+        if (TransportOf(packet) is IpProtocol.Tcp or IpProtocol.Udp)
+        {
+            TryPrepareForDevice(packet, out _, out _);
+        }
+        else
+        {
+            Complete(packet);
+        }
+    }
+
+    /// <summary>What is behind the IP header at <see cref="Packet.NetworkOffset"/>; 0 where there is none.</summary>
+    internal static IpProtocol TransportOf(Packet packet)
+    {
+        ReadOnlySpan<byte> header = packet.NetworkHeader;
+        return Ipv4Header.TryParse(header, out Ipv4Header ipv4) ? ipv4.Protocol
+            : Ipv6Header.TryParse(header, out Ipv6Header ipv6) ? ipv6.NextHeader
+            : default;
+    }
+
+    /// <summary>
     /// Whether the transport checksum is right; trusts what the link has verified or never left the process. A UDP datagram without
     /// checksum is right over IPv4 (RFC 1122 4.1.3.4) and wrong over IPv6 (RFC 8200 8.1).
     /// </summary>

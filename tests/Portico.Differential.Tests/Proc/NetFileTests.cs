@@ -21,7 +21,8 @@ public sealed partial class NetFileTests
 
     public static TheoryData<string, int> Headings => new()
     {
-        { "tcp", 1 }, { "tcp6", 1 }, { "udp", 1 }, { "udp6", 1 }, { "raw", 1 }, { "raw6", 1 }, { "unix", 1 }, { "dev", 2 }, { "arp", 1 }, { "route", 1 },
+        { "tcp", 1 }, { "tcp6", 1 }, { "udp", 1 }, { "udp6", 1 }, { "raw", 1 }, { "raw6", 1 }, { "icmp", 1 }, { "icmp6", 1 }, { "packet", 1 }, { "protocols", 1 },
+        { "unix", 1 }, { "dev", 2 }, { "arp", 1 }, { "route", 1 },
     };
 
     [Theory]
@@ -109,6 +110,82 @@ public sealed partial class NetFileTests
         long client = Bound(kit, family, SOCK_DGRAM, ClientPort);
         kit.Connect(client, Kit.Loopback(family, ServerPort));
         Show(kit, family, "udp");
+    });
+
+    [Theory]
+    [InlineData("raw")]
+    [InlineData("raw6")]
+    [InlineData("icmp")]
+    [InlineData("icmp6")]
+    public void Sockets_below_the_transports_have_the_same_columns(string file) => BothKernels.RunAsRoot(kit =>
+    {
+        AddressFamily family = file.EndsWith('6') ? AF_INET6 : AF_INET;
+        for (int i = 0; i < 2; i++)
+        {
+            long fd = file[0] == 'r' ? kit.RawSocket(family, 253) : kit.Socket(family, SOCK_DGRAM, family == AF_INET ? 1 : 58);
+            if (i == 0)
+            {
+                kit.Bind(fd, Kit.Loopback(family, 0x4321));
+            }
+            else
+            {
+                kit.Connect(fd, Kit.Loopback(family, 77));
+                kit.PortOf(fd);
+            }
+        }
+
+        // Where in a hash table a socket is, its inode and its address are each kernel's own, and so is an identifier that it has chosen.
+        IEnumerable<string> lines = kit.ReadText($"{Net}/{file}").Split('\n').Skip(1).Select(line => Kit.Masked(line,
+            (@"^ *\d+:", "N:"), (@"(\d+) (\d+) [0-9a-f]{16} (\d+)", "inode $2 pointer $3"), ("(?<=[0-9A-F]{8}:)(?!4321|00FD|004D|0000)[0-9A-F]{4}(?= )", "port")).TrimEnd());
+        foreach (string line in lines.Order(StringComparer.Ordinal))
+        {
+            kit.Note($"{line}|");
+        }
+    });
+
+    [Fact]
+    public void Packet_sockets_have_the_same_columns() => BothKernels.RunAsRoot(kit =>
+    {
+        kit.PacketSocket(SOCK_RAW, 3);
+        kit.PacketSocket(SOCK_DGRAM, 0);
+        kit.Bind(kit.PacketSocket(SOCK_DGRAM, 0), Kit.Link(0));
+        kit.Bind(kit.PacketSocket(SOCK_RAW, 0x800), Kit.Link(0));
+        foreach (string line in kit.ReadText($"{Net}/packet").Split('\n').Select(line => Kit.Masked(line, ("^[0-9a-f]{16}", "P"), (@"\d+ *$", "I"))).Order(StringComparer.Ordinal))
+        {
+            kit.Note($"{line}|");
+        }
+    });
+
+    [Fact]
+    public void Kinds_of_sockets_are_listed_with_their_numbers() => BothKernels.RunAsRoot(kit =>
+    {
+        string[] absent = ["AF_VSOCK", "MPTCP", "MPTCPv6", "UDP-Lite", "UDPLITEv6", "XDP", "NETLINK"];
+        kit.RawSocket(AF_INET, 253);
+        kit.RawSocket(AF_INET, 254);
+        kit.RawSocket(AF_INET6, 253);
+        kit.PacketSocket(SOCK_RAW, 3);
+        kit.Bind(kit.Socket(AF_INET, SOCK_DGRAM, 1), Kit.Loopback(AF_INET, 0x4321));
+        kit.BindAny(kit.Socket(AF_INET, SOCK_DGRAM), AF_INET);
+        string[] counted = ["PACKET", "RAW", "RAWv6", "PING", "PINGv6", "UDP"];
+        foreach (string line in kit.ReadText($"{Net}/protocols").Split('\n').Where(line => !absent.Contains(line.Split(' ')[0])))
+        {
+            // How large a socket is is of the machine; TCP's may be those of other cases, on their way out.
+            string count = counted.Contains(line.Split(' ')[0]) ? "$2" : "N";
+            kit.Note(Kit.Masked(line, (@"^(\S+) +\d+ +(\d+) +-?\d+ +", $"$1 S {count} M ")));
+        }
+    });
+
+    [Fact]
+    public void Raw_sockets_are_counted() => BothKernels.RunAsRoot(kit =>
+    {
+        kit.RawSocket(AF_INET, 253);
+        kit.RawSocket(AF_INET6, 253);
+        kit.RawSocket(AF_INET6, 254);
+        kit.Socket(AF_INET, SOCK_DGRAM, 1);
+        foreach (string file in (string[])["sockstat", "sockstat6"])
+        {
+            kit.Note(string.Join(' ', kit.ReadText($"{Net}/{file}").Split('\n').Where(line => line.StartsWith("RAW", StringComparison.Ordinal))));
+        }
     });
 
     [Fact]

@@ -32,6 +32,7 @@ public sealed class SettingTests
                 kit.WriteSetting(path, setting switch
                 {
                     "net/ipv4/ip_local_port_range" => "30000 40000",
+                    "net/ipv4/ping_group_range" => "0 2147483647",
                     "net/ipv4/tcp_rmem" => "4096 131072 6291456",
                     "net/ipv4/tcp_congestion_control" => "reno",
                     _ => "1",
@@ -120,6 +121,18 @@ public sealed class SettingTests
     {
         kit.WriteSetting(path, "4096 50000 100000");
         kit.GetOption(kit.Socket(AF_INET, SocketType.SOCK_STREAM), (int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_RCVBUF);
+    }));
+
+    [Fact]
+    public void Echo_sockets_are_for_the_groups_of_the_range() => BothKernels.RunAsRoot(kit => kit.WithSetting("net/ipv4/ping_group_range", path =>
+    {
+        foreach (string range in (string[])["1 0", "5 4", "0 2147483647", "0 4294967294", "0 4294967295", "4294967295 4294967295"])
+        {
+            kit.Note($"{range}: {Kit.Show(kit.WriteSetting(path, range))}");
+            kit.Note(kit.ReadText(path));
+            kit.Socket(AF_INET, SocketType.SOCK_DGRAM, 1);
+            kit.Socket(AF_INET6, SocketType.SOCK_DGRAM, 58);
+        }
     }));
 
     /// <summary>What is yes or no here may be any number there.</summary>

@@ -71,6 +71,7 @@ internal static class OptionTable
         {
             Structures = ["lo"u8.ToArray(), "lo\0"u8.ToArray(), "\0"u8.ToArray(), "no-such"u8.ToArray(), "lo\0with more behind it"u8.ToArray(), "a-name-that-is-far-too-long"u8.ToArray()],
         },
+        new(SOL_SOCKET, "SO_ATTACH_FILTER", 26),
         new(SOL_SOCKET, "SO_DETACH_FILTER", 27),
         new(SOL_SOCKET, "SO_PEERNAME", 28) { IsOfTheMoment = true },
         new(SOL_SOCKET, "SO_TIMESTAMP", 29),

@@ -20,6 +20,7 @@ internal sealed unsafe partial class Kit
         "net/ipv4/tcp_keepalive_time",
         "net/ipv4/tcp_congestion_control",
         "net/ipv4/ip_default_ttl",
+        "net/ipv4/ping_group_range",
     ];
 
     /// <summary>All of a file, with nothing written down; empty where it cannot be read.</summary>

@@ -76,6 +76,8 @@ internal abstract partial class SocketFile
         {
             case SocketOption.SO_PASSCRED or SocketOption.SO_PASSSEC or SocketOption.SO_PASSRIGHTS or SocketOption.SO_PASSPIDFD when Family != AddressFamily.AF_UNIX:
                 return Errno.EOPNOTSUPP;
+            case SocketOption.SO_ATTACH_FILTER:
+                return GetFilter(value, out length);
             case SocketOption.SO_TXREHASH when !IsTcp:
             case SocketOption.SO_PEEK_OFF when !HasPeekOffset:
                 return Errno.EOPNOTSUPP;

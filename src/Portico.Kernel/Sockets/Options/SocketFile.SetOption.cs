@@ -44,6 +44,11 @@ internal abstract partial class SocketFile
             return SetDevice(process, value);
         }
 
+        if (option == SocketOption.SO_ATTACH_FILTER)
+        {
+            return AttachFilter(value);
+        }
+
         if (value.Length < sizeof(int))
         {
             return Errno.EINVAL;
@@ -129,7 +134,7 @@ internal abstract partial class SocketFile
                 SetTimestamp(option, number != 0);
                 return Errno.None;
             case SocketOption.SO_DETACH_FILTER:
-                return Errno.ENOENT;
+                return DetachFilter();
             case SocketOption.SO_DETACH_REUSEPORT_BPF:
                 return Generic.Has(GenericFlags.ReusePort) ? Errno.ENOENT : Errno.EINVAL;
             case SocketOption.SO_MARK:

@@ -8,6 +8,7 @@ namespace Portico.Kernel;
 internal sealed partial class PacketSocketFile : SocketFile
 {
     private const MessageFlags ReceiveFlags = MessageFlags.MSG_PEEK | MessageFlags.MSG_DONTWAIT | MessageFlags.MSG_TRUNC | MessageFlags.MSG_ERRQUEUE;
+    private SocketFilter? _filter;
     private readonly PacketSocketHandle _handle;
 
     private PacketSocketFile(StackDriver driver, NetworkStack stack, SocketType type, int protocol, out Errno error)
@@ -138,6 +139,18 @@ internal sealed partial class PacketSocketFile : SocketFile
     }
 
     internal override void OnReleased(OpenFileDescription description) => Packets.Close(_handle);
+
+    protected override bool HasFilters => true;
+
+    protected override SocketFilter? Filter
+    {
+        get => _filter;
+        set
+        {
+            _filter = value;
+            Packets.AttachFilter(_handle, value);
+        }
+    }
 
     protected override bool HasPeekOffset => false;
 

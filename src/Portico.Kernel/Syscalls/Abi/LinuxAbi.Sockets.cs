@@ -62,7 +62,9 @@ public static unsafe partial class LinuxAbi
 
                 return true;
             case SyscallNumber.setsockopt:
-                result = (int)a.A4 < 0 ? Errno.EINVAL : process.SetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new ReadOnlySpan<byte>((void*)a.A3, (int)a.A4));
+                result = (int)a.A4 < 0 ? Errno.EINVAL
+                    : IsFilter(a) ? AttachFilter(process, a)
+                    : process.SetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new ReadOnlySpan<byte>((void*)a.A3, (int)a.A4));
                 return true;
             case SyscallNumber.getsockopt:
                 result = GetOption(process, a);
@@ -116,13 +118,38 @@ public static unsafe partial class LinuxAbi
             return Errno.EINVAL;
         }
 
-        SyscallResult result = process.GetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new Span<byte>((void*)a.A3, *length));
+        // The length of a filter counts instructions.
+        int unit = IsFilter(a) ? BpfInstruction.Bytes : 1;
+        int room = (int)Math.Min((long)*length * unit, int.MaxValue);
+        SyscallResult result = process.GetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new Span<byte>((void*)a.A3, room));
         if (!result.IsError)
         {
-            *length = (int)result.Value;
+            *length = (int)result.Value / unit;
             result = 0;
         }
 
         return result;
+    }
+
+    private static bool IsFilter(in Arguments a) => a.A1 == (long)SocketLevel.SOL_SOCKET && a.A2 == (long)SocketOption.SO_ATTACH_FILTER;
+
+    /// <summary>struct sock_fprog: how many instructions, and where they are.</summary>
+    private static SyscallResult AttachFilter(Process process, in Arguments a)
+    {
+        const int ProgramBytes = 16;
+        if (a.A4 != ProgramBytes)
+        {
+            return Errno.EINVAL;
+        }
+
+        if (a.A3 == 0)
+        {
+            return Errno.EFAULT;
+        }
+
+        int count = *(ushort*)a.A3;
+        void* program = *(void**)(a.A3 + 8);
+        ReadOnlySpan<byte> instructions = new(program, program == null ? 0 : count * BpfInstruction.Bytes);
+        return process.SetSockOpt(a.Fd, (int)a.A1, (int)a.A2, instructions);
     }
 }

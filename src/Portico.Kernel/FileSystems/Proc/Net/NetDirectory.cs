@@ -9,16 +9,20 @@ internal sealed class NetDirectory(ProcFileSystem proc, NetworkStack stack) : Pr
     {
         AddText("arp", InterfaceTexts.WriteNeighbours);
         AddText("dev", InterfaceTexts.WriteDevices);
+        AddTable("icmp", static stack => new RawTableReader(stack, isIpv6: false, isEcho: true));
+        AddTable("icmp6", static stack => new RawTableReader(stack, isIpv6: true, isEcho: true));
         AddText("if_inet6", InterfaceTexts.WriteAddresses);
         AddText("ipv6_route", RouteTexts.WriteIpv6);
         AddText("netstat", CounterTexts.WriteExtended);
-        AddTable("raw", SocketTables.EmptyIpv4);
-        AddTable("raw6", SocketTables.EmptyIpv6);
+        AddTable("packet", static stack => new PacketTableReader(stack));
+        Add("protocols", new ProcTextFile(Proc, text => ProtocolTexts.Write(Kernel, stack, text)));
+        AddTable("raw", static stack => new RawTableReader(stack, isIpv6: false, isEcho: false));
+        AddTable("raw6", static stack => new RawTableReader(stack, isIpv6: true, isEcho: false));
         AddText("route", RouteTexts.WriteIpv4);
         AddText("snmp", CounterTexts.WriteIpv4);
         AddText("snmp6", CounterTexts.WriteIpv6);
         Add("sockstat", new ProcTextFile(Proc, text => SocketStatistics.WriteIpv4(Kernel, stack, text)));
-        Add("sockstat6", new ProcTextFile(Proc, text => SocketStatistics.WriteIpv6(stack, text)));
+        Add("sockstat6", new ProcTextFile(Proc, text => SocketStatistics.WriteIpv6(Kernel, stack, text)));
         AddTable("tcp", static stack => new TcpTableReader(stack, isIpv6: false));
         AddTable("tcp6", static stack => new TcpTableReader(stack, isIpv6: true));
         AddTable("udp", static stack => new UdpTableReader(stack, isIpv6: false));

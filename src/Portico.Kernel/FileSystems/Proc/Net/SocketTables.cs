@@ -11,14 +11,9 @@ internal static class SocketTables
         "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
     public const string HeadingOfUdp = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
     public const string HeadingOfRaw = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
+    public const string HeadingOfIcmp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
     public const string HeadingOfUdp6 =
         "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
-
-    /// <summary>There are no raw sockets to be shown.</summary>
-    public static ProcReader EmptyIpv4(NetworkStack stack) => new ProcTextReader(static text => text.Append(HeadingOfRaw));
-
-    /// <summary>The same for IPv6.</summary>
-    public static ProcReader EmptyIpv6(NetworkStack stack) => new ProcTextReader(static text => text.Append(HeadingOfUdp6));
 
     /// <summary>Whether a socket is one of IPv6; without a file that knows, the address says.</summary>
     public static bool IsIpv6(ISocketOwner? owner, in IpAddress local) =>

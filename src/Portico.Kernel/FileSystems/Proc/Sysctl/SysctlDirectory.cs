@@ -26,6 +26,9 @@ internal static class SysctlDirectory
                 static settings => settings.max_dgram_qlen, static (settings, value) => settings.max_dgram_qlen = (int)value),
             Sysctl.OfKernel("net.core.optmem_max", 0, int.MaxValue,
                 static settings => settings.optmem_max, static (settings, value) => settings.optmem_max = (int)value),
+            new("net.ipv4.ping_group_range", 2, 0, uint.MaxValue - 1,
+                static (caller, values) => (values[0], values[1]) = caller.Kernel.Settings.ping_group_range,
+                static (caller, values) => SetPingGroups(caller.Kernel.Settings, values)) { IsAtomic = true },
             .. NetworkSysctls.Core,
             .. NetworkSysctls.Tcp,
             .. NetworkSysctls.Udp,
@@ -60,6 +63,13 @@ internal static class SysctlDirectory
         values[0] = caller.Kernel.Counters[KernelCounter.OpenFiles];
         values[1] = 0;
         values[2] = caller.Kernel.Settings.file_max;
+    }
+
+    /// <summary>A range whose end is before its beginning is that of no group.</summary>
+    private static Errno SetPingGroups(KernelSettings settings, ReadOnlySpan<long> values)
+    {
+        settings.ping_group_range = values[1] < values[0] ? (1, 0) : ((uint)values[0], (uint)values[1]);
+        return Errno.None;
     }
 
     /// <summary>Rounds up to a power of two of pages, as F_SETPIPE_SZ does.</summary>

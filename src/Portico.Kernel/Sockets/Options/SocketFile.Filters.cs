@@ -1,0 +1,80 @@
+using System.Runtime.InteropServices;
+using Portico.Net;
+
+namespace Portico.Kernel;
+
+// SO_ATTACH_FILTER, SO_DETACH_FILTER and SO_GET_FILTER: the value is the program itself, where Linux has a pointer to it.
+internal abstract partial class SocketFile
+{
+    /// <summary>Whether there are filters for sockets of this kind (ENOPROTOOPT).</summary>
+    protected virtual bool HasFilters => false;
+
+    /// <summary>The filter that is attached; null for none.</summary>
+    protected virtual SocketFilter? Filter
+    {
+        get => null;
+        set
+        {
+        }
+    }
+
+    /// <summary>Errors: ENOPROTOOPT, EPERM after SO_LOCK_FILTER, EINVAL for a program that may not run.</summary>
+    private Errno AttachFilter(ReadOnlySpan<byte> program)
+    {
+        if (!HasFilters)
+        {
+            return Errno.ENOPROTOOPT;
+        }
+
+        if (Generic.Has(GenericFlags.LockFilter))
+        {
+            return Errno.EPERM;
+        }
+
+        SocketFilter? filter = program.Length % BpfInstruction.Bytes == 0 ? SocketFilter.TryMake(MemoryMarshal.Cast<byte, BpfInstruction>(program)) : null;
+        if (filter == null)
+        {
+            return Errno.EINVAL;
+        }
+
+        Filter = filter;
+        return Errno.None;
+    }
+
+    /// <summary>Errors: EPERM after SO_LOCK_FILTER, ENOENT where there is none.</summary>
+    private Errno DetachFilter()
+    {
+        if (Generic.Has(GenericFlags.LockFilter))
+        {
+            return Errno.EPERM;
+        }
+
+        bool hasOne = Filter != null;
+        Filter = null;
+        return hasOne ? Errno.None : Errno.ENOENT;
+    }
+
+    /// <summary>All of the program; with no room how long it is. Errors: ENOPROTOOPT, EINVAL for too little room.</summary>
+    private Errno GetFilter(Span<byte> value, out int length)
+    {
+        ReadOnlySpan<byte> program = Filter == null ? default : MemoryMarshal.AsBytes(Filter.Program);
+        length = program.Length;
+        if (!HasFilters)
+        {
+            return Errno.ENOPROTOOPT;
+        }
+
+        if (value.IsEmpty || program.IsEmpty)
+        {
+            return Errno.None;
+        }
+
+        if (value.Length < program.Length)
+        {
+            return Errno.EINVAL;
+        }
+
+        program.CopyTo(value);
+        return Errno.None;
+    }
+}
