@@ -27,6 +27,27 @@ public sealed partial class Process
     /// </summary>
     public Action<Process, SignalInfo>? SignalHandler { get; set; }
 
+    internal ulong PendingOfThread => _pendingOfThread.Set;
+
+    internal ulong PendingOfProcess => _pending.Set;
+
+    internal ulong BlockedSet => _blockedSignals;
+
+    /// <summary>The signals that have a handler.</summary>
+    internal ulong CaughtSet => ~(SetOfActions(SignalAction.SIG_IGN) | SetOfActions(SignalAction.SIG_DFL));
+
+    /// <summary>The signals with an action, such as SIG_IGN.</summary>
+    internal ulong SetOfActions(ulong handler)
+    {
+        ulong set = 0;
+        for (int i = 0; i < SignalCount; i++)
+        {
+            set |= _actions[i].Handler == handler ? 1UL << i : 0;
+        }
+
+        return set;
+    }
+
     internal ulong PendingSet => _pending.Set | _pendingOfThread.Set;
 
     /// <summary>

@@ -34,8 +34,15 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
     /// <summary>Takes the oldest datagram, or looks at it.</summary>
     protected abstract Errno Take(Span<byte> buffer, UdpReceiveFlags flags, out UdpReceiveInfo info, out int received);
 
+    /// <summary>Looks at what is behind SO_PEEK_OFF.</summary>
+    protected virtual Errno PeekFrom(Span<byte> buffer, ref int offset, out UdpReceiveInfo info, out int received) =>
+        Take(buffer, UdpReceiveFlags.Peek, out info, out received);
+
     /// <summary>Takes the oldest error of the error queue.</summary>
     protected abstract Errno TakeQueuedError(out UdpErrorInfo error);
+
+    /// <summary>A send never waits: EAGAIN says that there is no port for the socket.</summary>
+    internal override TimeSpan TimeoutOf(SocketEvents interest) => interest == SocketEvents.Writable ? TimeSpan.Zero : base.TimeoutOf(interest);
 
     public override SocketEvents Poll()
     {
@@ -65,9 +72,12 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
             return none == Errno.None ? ReceiveError(ref destination, ref message, queued, out count) : none;
         }
 
-        UdpReceiveFlags flags = (message.Flags & MessageFlags.MSG_PEEK) != 0 ? UdpReceiveFlags.Peek : UdpReceiveFlags.None;
+        bool isPeek = (message.Flags & MessageFlags.MSG_PEEK) != 0;
+        int offset = isPeek ? Generic.PeekOffset : -1;
         Span<byte> room = DatagramRoom.Begin(ref destination, out byte[]? gathered);
-        Errno error = Take(room, flags, out UdpReceiveInfo info, out int received);
+        int roomBytes = room.Length;
+        Errno error = offset >= 0 ? PeekFrom(room, ref offset, out UdpReceiveInfo info, out int received)
+            : Take(room, isPeek ? UdpReceiveFlags.Peek : UdpReceiveFlags.None, out info, out received);
         DatagramRoom.Finish(ref destination, gathered, received);
         bool isEnd = error == Errno.None && info.InterfaceIndex == 0;
         if (isEnd && (message.Flags & MessageFlags.MSG_DONTWAIT) != 0)
@@ -78,9 +88,11 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
 
         if (error == Errno.None)
         {
-            bool isTruncated = received < info.TotalLength;
+            // Bytes that were passed over are not missed where there was room for more than the rest.
+            bool isTruncated = received < info.TotalLength && (offset <= 0 || roomBytes <= info.TotalLength - offset);
             message.ReturnedFlags |= isTruncated ? MessageFlags.MSG_TRUNC : MessageFlags.None;
-            count = isTruncated && TellsWholeLength && (message.Flags & MessageFlags.MSG_TRUNC) != 0 ? info.TotalLength : received;
+            count = TellsWholeLength && (message.Flags & MessageFlags.MSG_TRUNC) != 0 ? info.TotalLength : received;
+            MovePeekOffset((int)(isPeek ? count : -count));
             message.AddressLength = message.Address.IsEmpty || isEnd ? 0 : SocketAddress.Write(message.Address, Family, info.Source);
             if (!isEnd)
             {

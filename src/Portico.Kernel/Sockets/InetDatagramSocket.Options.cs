@@ -75,9 +75,11 @@ internal sealed partial class InetDatagramSocket
                 return Errno.None;
             case UDP_NO_CHECK6_TX:
                 _sendsNoChecksum6 = number != 0;
+                Udp.SetNoChecksum6(_handle, _sendsNoChecksum6, _takesNoChecksum6);
                 return Errno.None;
             case UDP_NO_CHECK6_RX:
                 _takesNoChecksum6 = number != 0;
+                Udp.SetNoChecksum6(_handle, _sendsNoChecksum6, _takesNoChecksum6);
                 return Errno.None;
             case UDP_SEGMENT when number is >= 0 and <= ushort.MaxValue:
                 _segmentBytes = (ushort)number;
@@ -144,6 +146,9 @@ internal sealed partial class InetDatagramSocket
                 break;
             case IpOption.IP_MULTICAST_IF:
                 Udp.SetOption(_handle, UdpOption.IP_MULTICAST_IF, Inet.MulticastInterface.Index);
+                break;
+            case IpOption.IP_LOCAL_PORT_RANGE:
+                Udp.SetPortRange(_handle, (ushort)Inet.LocalPortRange, (ushort)(Inet.LocalPortRange >> 16));
                 break;
             case IpOption.IP_UNICAST_IF:
                 Udp.SetUnicastInterface(_handle, isIpv6: false, Inet.UnicastInterface);

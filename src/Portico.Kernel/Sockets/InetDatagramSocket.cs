@@ -202,6 +202,9 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
     protected override Errno Take(Span<byte> buffer, UdpReceiveFlags flags, out UdpReceiveInfo info, out int received) =>
         Udp.Receive(_handle, buffer, flags, out info, out received);
 
+    protected override Errno PeekFrom(Span<byte> buffer, ref int offset, out UdpReceiveInfo info, out int received) =>
+        Udp.Peek(_handle, buffer, ref offset, out info, out received);
+
     protected override Errno TakeQueuedError(out UdpErrorInfo error) => Udp.ReceiveError(_handle, out error);
 
     internal override Errno Ioctl(OpenFileDescription description, IoctlRequest request, Span<byte> argument)

@@ -418,7 +418,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
                 error = count > 0 ? Errno.None : error;
                 if (flags == TcpReceiveFlags.None && count > 0)
                 {
-                    MovePeekOffset((int)count);
+                    MovePeekOffset(-(int)count);
                     bool isEnough = destination.Total - destination.Remaining >= Math.Min(Generic.ReceiveLow, destination.Total);
                     bool mayWait = (message.Flags & (MessageFlags.MSG_DONTWAIT | MessageFlags.MSG_WAITALL)) == 0;
                     if (!isEnough && mayWait && IsBelowLow(WithNormal(Tcp.Poll(_handle))))
@@ -449,14 +449,6 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         bool isEnd = (Tcp.Poll(_handle) & (SocketEvents.ReadHangUp | SocketEvents.HangUp)) != 0;
         OwnGeneric.PeekOffset = offset + (int)count;
         return error != Errno.None || count > 0 || isEnd ? error : Errno.EAGAIN;
-    }
-
-    private void MovePeekOffset(int read)
-    {
-        if (Generic.PeekOffset > 0)
-        {
-            OwnGeneric.PeekOffset = Math.Max(0, Generic.PeekOffset - read);
-        }
     }
 
     /// <summary>TCP_INQ: what is left to be read; 1 where that is the end.</summary>

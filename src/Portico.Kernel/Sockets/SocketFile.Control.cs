@@ -25,6 +25,15 @@ internal abstract partial class SocketFile
         return error;
     }
 
+    /// <summary>SO_PEEK_OFF follows what is peeked at, and goes back with what is read.</summary>
+    protected void MovePeekOffset(int by)
+    {
+        if (Generic.PeekOffset >= 0 && by != 0)
+        {
+            OwnGeneric.PeekOffset = Math.Max(0, Generic.PeekOffset + by);
+        }
+    }
+
     /// <summary>The timestamp of SO_TIMESTAMP, SO_TIMESTAMPNS or SO_TIMESTAMPING, and the count of SO_RXQ_OVFL.</summary>
     protected void PutGenericControl(ref ControlWriter control, MonoTime arrived, uint drops)
     {

@@ -259,15 +259,15 @@ internal sealed partial class PortTable
     /// </summary>
     private bool TryPick(in PortBindRequest request, out ushort port)
     {
-        int first = _range.First;
-        int count = _range.Count;
+        (int first, int last) = RangeOf(request);
+        int count = last - first + 1;
         int start = first + (int)_engine.Random.NextBelow((uint)count);
-        if (TryFindUnused(start, _range.Last, out port) || TryFindUnused(first, start - 1, out port))
+        if (TryFindUnused(start, last, out port) || TryFindUnused(first, start - 1, out port))
         {
             return true;
         }
 
-        for (int i = 0, candidate = start; i < count; i++, candidate = candidate == _range.Last ? first : candidate + 1)
+        for (int i = 0, candidate = start; i < count; i++, candidate = candidate == last ? first : candidate + 1)
         {
             port = (ushort)candidate;
             if (!_range.IsReserved(port) && !HasOverlap(request, port))
@@ -278,6 +278,15 @@ internal sealed partial class PortTable
 
         port = 0;
         return false;
+    }
+
+    /// <summary>The socket's own range narrows the stack's, and counts nothing where it is outside of that.</summary>
+    private (int First, int Last) RangeOf(in PortBindRequest request)
+    {
+        (int first, int last) = (_range.First, _range.Last);
+        first = request.RangeFirst >= first && request.RangeFirst <= last ? request.RangeFirst : first;
+        last = request.RangeLast >= first && request.RangeLast <= last ? request.RangeLast : last;
+        return (first, last);
     }
 
     private bool HasOverlap(in PortBindRequest request, ushort port)

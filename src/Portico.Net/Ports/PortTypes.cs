@@ -31,6 +31,12 @@ internal struct PortBindRequest
     /// <summary>SO_BINDTODEVICE; 0 for every interface.</summary>
     public int InterfaceIndex;
 
+    /// <summary>IP_LOCAL_PORT_RANGE: the first port to pick from; 0 leaves it to net.ipv4.ip_local_port_range.</summary>
+    public ushort RangeFirst;
+
+    /// <summary>IP_LOCAL_PORT_RANGE: the last port to pick from; 0 leaves it to net.ipv4.ip_local_port_range.</summary>
+    public ushort RangeLast;
+
     /// <summary>TCP: the binding is a listener from the start; see <see cref="PortTable.SetListening"/>.</summary>
     public bool IsListening;
 }

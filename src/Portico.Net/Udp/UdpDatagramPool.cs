@@ -15,6 +15,9 @@ internal struct UdpDatagram
     public byte HopLimit;
     public byte TrafficClass;
 
+    /// <summary>An empty one that has been peeked at, which a peek with SO_PEEK_OFF then passes over.</summary>
+    public bool IsPeeked;
+
     /// <summary>What the socket had dropped when this one came in.</summary>
     public uint Drops;
 }

@@ -81,14 +81,7 @@ public sealed partial class UdpLayer
         }
 
         ref UdpDatagram datagram = ref _datagrams.At(socket.ReceiveHead);
-        info.Source = datagram.Source;
-        info.Destination = datagram.Destination;
-        info.InterfaceIndex = datagram.InterfaceIndex;
-        info.HopLimit = datagram.HopLimit;
-        info.TrafficClass = datagram.TrafficClass;
-        info.TotalLength = datagram.Packet.Length;
-        info.Drops = datagram.Drops;
-        info.Timestamp = datagram.Packet.Timestamp;
+        Describe(datagram, out info);
         received = UdpMemory.CopyPrefix(datagram.Packet, buffer);
         if ((flags & UdpReceiveFlags.Peek) == 0)
         {
@@ -98,6 +91,59 @@ public sealed partial class UdpLayer
 
         return Errno.None;
     }
+
+    /// <summary>
+    /// Looks at what waits from a place on that counts the bytes of all datagrams (SO_PEEK_OFF): as much as fits of the datagram that it is
+    /// in. <paramref name="offset"/> becomes the place in that datagram. Errors: EBADF, the pending error, EAGAIN where nothing is so far
+    /// behind.
+    /// </summary>
+    public Errno Peek(UdpHandle handle, Span<byte> buffer, ref int offset, out UdpReceiveInfo info, out int received)
+    {
+        info = default;
+        received = 0;
+        if (!TryGet(handle, out UdpSocket? socket))
+        {
+            return Errno.EBADF;
+        }
+
+        if (socket.Errors.Pending != Errno.None)
+        {
+            return socket.Errors.Take();
+        }
+
+        int index = socket.ReceiveCount > 0 ? socket.ReceiveHead : 0;
+        int left = offset;
+        while (index != 0)
+        {
+            ref UdpDatagram datagram = ref _datagrams.At(index);
+            int length = datagram.Packet.Length;
+            if (left < length || (left == 0 && !datagram.IsPeeked))
+            {
+                datagram.IsPeeked = length == 0;
+                Describe(datagram, out info);
+                received = datagram.Packet.CopyTo(left, buffer);
+                offset = left;
+                return Errno.None;
+            }
+
+            left -= length;
+            index = datagram.Next;
+        }
+
+        return socket.IsReceiveShut ? Errno.None : Errno.EAGAIN;
+    }
+
+    private static void Describe(in UdpDatagram datagram, out UdpReceiveInfo info) => info = new UdpReceiveInfo
+    {
+        Source = datagram.Source,
+        Destination = datagram.Destination,
+        InterfaceIndex = datagram.InterfaceIndex,
+        HopLimit = datagram.HopLimit,
+        TrafficClass = datagram.TrafficClass,
+        TotalLength = datagram.Packet.Length,
+        Drops = datagram.Drops,
+        Timestamp = datagram.Packet.Timestamp,
+    };
 
     /// <summary>Reads and clears the pending error (SO_ERROR).</summary>
     public Errno TakeError(UdpHandle handle) => TryGet(handle, out UdpSocket? socket) ? socket.Errors.Take() : Errno.EBADF;

@@ -18,9 +18,10 @@ public sealed partial class UdpLayer
         packet.TrimTo(header.DatagramLength);
         packet.TransportOffset = packet.Start;
 
-        // Over IPv6 a datagram must have a checksum (RFC 8200 8.1), even where a link says that it verified what there was.
+        // Over IPv6 a datagram must have a checksum (RFC 8200 8.1), even where a link says that it verified what there was, unless its receiver
+        // does without (RFC 6935).
         bool hasNone = header.Checksum == 0 && packet.Checksum != ChecksumState.Partial && !info.Destination.IsIpv4;
-        if (hasNone || !ChecksumOffload.Verify(packet, info))
+        if (!hasNone && !ChecksumOffload.Verify(packet, info))
         {
             Drop(packet, mib, UdpCounter.InErrors, UdpCounter.InCsumErrors);
             return;
@@ -30,11 +31,17 @@ public sealed partial class UdpLayer
         Endpoint destination = new(info.Destination, header.DestinationPort);
         if (info.IsMulticastOrBroadcast && (info.Destination.IsMulticast || info.Destination.IsIpv4))
         {
-            DeliverToGroup(packet, info, source, destination, mib);
+            DeliverToGroup(packet, info, source, destination, mib, hasNone);
             return;
         }
 
         UdpSocket? socket = Lookup(destination, source, info.Interface.Index);
+        if (hasNone && socket is not { TakesNoChecksum6: true })
+        {
+            Drop(packet, mib, UdpCounter.InErrors, UdpCounter.InCsumErrors);
+            return;
+        }
+
         if (socket != null)
         {
             packet.Pull(UdpHeader.Length);
@@ -58,17 +65,18 @@ public sealed partial class UdpLayer
     }
 
     /// <summary>Every socket that wants the datagram gets it (RFC 1122 4.1.3.6); nobody is told when none does.</summary>
-    private void DeliverToGroup(Packet packet, in IpInfo info, in Endpoint source, in Endpoint destination, MibTable<UdpCounter> mib)
+    private void DeliverToGroup(
+        Packet packet, in IpInfo info, in Endpoint source, in Endpoint destination, MibTable<UdpCounter> mib, bool hasNoChecksum)
     {
         packet.Pull(UdpHeader.Length);
         UdpSocket? previous = null;
-        DeliverToBound(destination.Address, packet, info, source, destination, mib, ref previous);
+        DeliverToBound(destination.Address, packet, info, source, destination, mib, hasNoChecksum, ref previous);
         if (destination.Address.IsIpv4)
         {
-            DeliverToBound(IpAddress.AnyIpv4, packet, info, source, destination, mib, ref previous);
+            DeliverToBound(IpAddress.AnyIpv4, packet, info, source, destination, mib, hasNoChecksum, ref previous);
         }
 
-        DeliverToBound(IpAddress.AnyIpv6, packet, info, source, destination, mib, ref previous);
+        DeliverToBound(IpAddress.AnyIpv6, packet, info, source, destination, mib, hasNoChecksum, ref previous);
         if (previous != null)
         {
             Enqueue(previous, packet, packet, info, source, destination, mib);
@@ -85,13 +93,14 @@ public sealed partial class UdpLayer
         in Endpoint source,
         in Endpoint destination,
         MibTable<UdpCounter> mib,
+        bool hasNoChecksum,
         ref UdpSocket? previous)
     {
         ulong hash = HashBound(bound, destination.Port);
         for (UdpSocket? socket = _bound.First(hash); socket != null; socket = socket.HashNext)
         {
             if (socket.Hash != hash || Score(socket, bound, destination, source, info.Interface.Index) == 0
-                || !socket.Wants(destination.Address, info.Interface, source.Address))
+                || !socket.Wants(destination.Address, info.Interface, source.Address) || (hasNoChecksum && !socket.TakesNoChecksum6))
             {
                 continue;
             }
@@ -157,6 +166,7 @@ public sealed partial class UdpLayer
         datagram.TrafficClass = info.TrafficClass;
         datagram.Drops = (uint)socket.Drops;
         datagram.TrueSize = trueSize;
+        datagram.IsPeeked = false;
         datagram.Next = 0;
         packet.Timestamp = _engine.Now;
         if (socket.ReceiveCount++ == 0)

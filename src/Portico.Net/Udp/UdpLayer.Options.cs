@@ -100,6 +100,24 @@ public sealed partial class UdpLayer
         }
     }
 
+    /// <summary>IP_LOCAL_PORT_RANGE: where to pick a port from; 0 for the end that net.ipv4.ip_local_port_range has.</summary>
+    public void SetPortRange(UdpHandle handle, ushort first, ushort last)
+    {
+        if (TryGet(handle, out UdpSocket? socket))
+        {
+            (socket.RangeFirst, socket.RangeLast) = (first, last);
+        }
+    }
+
+    /// <summary>UDP_NO_CHECK6_TX and UDP_NO_CHECK6_RX: datagrams of IPv6 without a checksum are sent, and are taken (RFC 6935).</summary>
+    public void SetNoChecksum6(UdpHandle handle, bool sends, bool takes)
+    {
+        if (TryGet(handle, out UdpSocket? socket))
+        {
+            (socket.SendsNoChecksum6, socket.TakesNoChecksum6) = (sends, takes);
+        }
+    }
+
     /// <summary>Datagrams that were dropped because the socket's memory was used up (SO_RXQ_OVFL).</summary>
     public long GetDrops(UdpHandle handle) => TryGet(handle, out UdpSocket? socket) ? socket.Drops : 0;
 

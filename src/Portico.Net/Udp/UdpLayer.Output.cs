@@ -86,7 +86,7 @@ public sealed partial class UdpLayer
         UdpHeader.Write(packet.Append(UdpHeader.Length), socket.Port, destination.Port, length);
         data.CopyTo(packet.Append(data.Length));
         packet.TransportOffset = packet.Start;
-        packet.Checksum = socket.NoChecksum && isIpv4 ? ChecksumState.Verified : ChecksumState.Partial;
+        packet.Checksum = (isIpv4 ? socket.NoChecksum : socket.SendsNoChecksum6) ? ChecksumState.Verified : ChecksumState.Partial;
         IpSend send = new()
         {
             Source = socket.RouteSource,

@@ -365,6 +365,8 @@ public sealed partial class UdpLayer
             ReusePort = socket.ReusePort,
             Ipv6Only = socket.Ipv6Only,
             InterfaceIndex = socket.InterfaceIndex,
+            RangeFirst = socket.RangeFirst,
+            RangeLast = socket.RangeLast,
         };
         return _ports.Bind(request, out socket.Binding);
     }

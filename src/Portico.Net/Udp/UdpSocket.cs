@@ -60,6 +60,14 @@ internal sealed class UdpSocket(int index)
     public bool ReusePort;
     public bool Broadcast;
     public bool NoChecksum;
+
+    /// <summary>UDP_NO_CHECK6_TX and UDP_NO_CHECK6_RX.</summary>
+    public bool SendsNoChecksum6;
+    public bool TakesNoChecksum6;
+
+    /// <summary>IP_LOCAL_PORT_RANGE.</summary>
+    public ushort RangeFirst;
+    public ushort RangeLast;
     public bool IsReceiveShut;
     public bool IsSendShut;
 
@@ -121,7 +129,8 @@ internal sealed class UdpSocket(int index)
             ? UdpLayer.BufferBytes(request.ReceiveBufferBytes, options.rmem_max)
             : options.rmem_default;
         SendMemoryMax = options.wmem_default;
-        Broadcast = NoChecksum = IsReceiveShut = IsSendShut = IsAddressBound = IsPortBound = IsConnected = false;
+        RangeFirst = RangeLast = 0;
+        Broadcast = NoChecksum = SendsNoChecksum6 = TakesNoChecksum6 = IsReceiveShut = IsSendShut = IsAddressBound = IsPortBound = IsConnected = false;
         Ipv4 = UdpFamilyOptions.Defaults;
         Ipv6 = UdpFamilyOptions.Defaults;
         LocalAddress = SourceAddress = Any;

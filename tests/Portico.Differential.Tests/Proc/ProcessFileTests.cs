@@ -97,7 +97,7 @@ public sealed class ProcessFileTests
     [Fact]
     public void The_status_names_ids_and_descriptors() => BothKernels.Run(kit =>
     {
-        string[] wanted = ["Umask", "Tgid", "Ngid", "Pid", "PPid", "TracerPid", "Uid", "Gid", "FDSize", "Groups", "NStgid", "NSpid", "Kthread"];
+        string[] wanted = ["Umask", "Tgid", "Ngid", "Pid", "PPid", "TracerPid", "Uid", "Gid", "FDSize", "Groups", "NStgid", "NSpid", "NSpgid", "NSsid", "Kthread"];
         kit.Call(umask, 0x3F);
         foreach (string line in kit.ReadText($"{Own}/status").Split('\n').Where(line => wanted.Contains(line.Split(':')[0])))
         {
@@ -105,6 +105,40 @@ public sealed class ProcessFileTests
         }
 
         kit.Note(Kit.Masked(kit.ReadText($"{Own}/stat"), (@"\(.*\)", "(name)"), (@"-?\d+", "N"), (" [RSD] ", " S ")));
+    });
+
+    [Fact]
+    public void The_text_of_a_signalfd_has_its_set() => BothKernels.Run(kit =>
+    {
+        long fd = kit.Signalfd(Kit.Set((int)Signal.SIGUSR1, (int)Signal.SIGRTMAX));
+        kit.ShowText($"{Own}/fdinfo/{fd}", s_masks);
+        kit.Signalfd(Kit.Set((int)Signal.SIGTERM, (int)Signal.SIGKILL), fd: fd);
+        kit.ShowText($"{Own}/fdinfo/{fd}", s_masks);
+    });
+
+    [Fact]
+    public void The_status_shows_sets_of_signals_and_where_a_process_belongs() => BothKernels.RunAsRoot(kit =>
+    {
+        string[] wanted = ["NSpgid", "NSsid", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt"];
+        Kit leader = kit.Leader();
+        leader.Mask(2, 0xFFFF_FF00);
+        leader.Action((int)Signal.SIGUSR1, 1);
+        leader.Action((int)Signal.SIGUSR2, 2);
+        kit.Kill(leader.Id, (int)Signal.SIGUSR2);
+        kit.Tgkill(leader.Id, (int)Signal.SIGTERM);
+        Kit follower = leader.Fork("follower");
+        foreach (Kit process in (Kit[])[leader, follower])
+        {
+            // Children of a case begin without handlers on Linux.
+            IEnumerable<string> shown = process == leader ? wanted : wanted.Where(static name => name != "SigCgt");
+            foreach (string line in kit.ReadText($"/proc/{process.Id}/status").Split('\n').Where(line => shown.Contains(line.Split(':')[0])))
+            {
+                kit.Note(line.Replace($"{leader.Id}", "leader", StringComparison.Ordinal));
+            }
+
+            string[] fields = kit.ReadText($"/proc/{process.Id}/stat").Split(") ")[1].Split(' ');
+            kit.Note(string.Join(' ', fields.Skip(2).Take(2)).Replace($"{leader.Id}", "leader", StringComparison.Ordinal) + $" {fields[4]} {fields[5]} {fields[17]}");
+        }
     });
 
     [Fact]

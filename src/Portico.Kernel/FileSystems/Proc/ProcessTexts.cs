@@ -60,18 +60,24 @@ internal static class ProcessTexts
         string state = process.HasExited ? "Z (zombie)" : process.IsSleeping ? "S (sleeping)" : "R (running)";
         text.Add($"State:\t{state}\nTgid:\t{id}\nNgid:\t0\nPid:\t{id}\nPPid:\t{process.ParentId}\n");
         text.Add($"TracerPid:\t0\nUid:\t{user}\t{user}\t{user}\t{user}\nGid:\t{group}\t{group}\t{group}\t{group}\n");
-        text.Add($"FDSize:\t{(process.HasExited ? 0 : process.Descriptors.Size)}\nGroups:\t \nNStgid:\t{id}\nNSpid:\t{id}\nKthread:\t0\nThreads:\t1\n");
+        text.Add($"FDSize:\t{(process.HasExited ? 0 : process.Descriptors.Size)}\nGroups:\t \nNStgid:\t{id}\nNSpid:\t{id}\n");
+        text.Add($"NSpgid:\t{process.Group.Id}\nNSsid:\t{process.Group.Session.Id}\nKthread:\t0\nThreads:\t1\n");
+        text.Add($"SigPnd:\t{process.PendingOfThread:x16}\nShdPnd:\t{process.PendingOfProcess:x16}\nSigBlk:\t{process.BlockedSet:x16}\n");
+        text.Add($"SigIgn:\t{process.SetOfActions(SignalAction.SIG_IGN):x16}\nSigCgt:\t{process.CaughtSet:x16}\n");
     }
 
     /// <summary>52 fields, of which those about memory and time of a processor are 0 here: a process of this kernel has none.</summary>
     public static void WriteStat(Process process, ProcText text)
     {
-        const int FieldsBehindParent = 48;
-        text.Add($"{process.Id} ({NameOf(process)}) {(process.HasExited ? "Z" : process.IsSleeping ? "S" : "R")} {process.ParentId}");
-        for (int i = 0; i < FieldsBehindParent; i++)
+        const int FieldsBehindForeground = 44;
+        int device = process.ControllingTerminal?.Device ?? 0;
+        int foreground = process.ControllingTerminal?.Foreground?.Id ?? -1;
+        text.Add($"{process.Id} ({NameOf(process)}) {(process.HasExited ? "Z" : process.IsSleeping ? "S" : "R")} {process.ParentId} {process.Group.Id} {process.Group.Session.Id}");
+        text.Add($" {device} {foreground}");
+        for (int i = 0; i < FieldsBehindForeground; i++)
         {
             // The 20th field is the number of threads.
-            const int Threads = 15;
+            const int Threads = 11;
             text.Append(i == Threads ? " 1"u8 : " 0"u8);
         }
 

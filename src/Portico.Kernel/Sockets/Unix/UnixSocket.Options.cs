@@ -34,12 +34,4 @@ internal sealed partial class UnixSocket
             OwnGeneric.Flags = flags;
         }
     }
-
-    private void MovePeekOffset(int by)
-    {
-        if (Generic.PeekOffset >= 0)
-        {
-            OwnGeneric.PeekOffset = Math.Max(0, Generic.PeekOffset + by);
-        }
-    }
 }
