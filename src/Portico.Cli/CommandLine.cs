@@ -48,6 +48,7 @@ internal static class CommandLine
         root.Subcommands.Add(PlotCommand.Create());
         root.Subcommands.Add(TourCommand.Create());
         root.Subcommands.Add(ScriptCommand.Create());
+        root.Subcommands.Add(NativeCommand.Create());
         return root;
     }
 

@@ -3,14 +3,17 @@ using Portico.Net;
 namespace Portico.Kernel;
 
 /// <summary>
-/// A network device of bare IP packets in <see cref="VirtualTime"/>, as a TUN device: who drives the time puts packets in, and takes those
-/// out that the stack has sent, each with the time at which it was sent. To be given to <see cref="NetworkStack.AddInterface"/>.
+/// A network device of bare IP packets, as a TUN device, whose other end is the program: it puts packets in, and takes those out that the
+/// stack has sent, each with the time at which it was sent. To be given to <see cref="NetworkStack.AddInterface"/>.
 /// </summary>
 public sealed class VirtualDevice : ILink
 {
-    private readonly VirtualTime _time;
+    private readonly StackDriver _driver;
     private readonly Queue<Packet> _sent = new();
+    private readonly object _arrival = new();
     private readonly int _queueLength;
+    private int _length;
+    private int _waiters;
     private ILinkClient? _client;
 
     /// <summary>
@@ -18,9 +21,15 @@ public sealed class VirtualDevice : ILink
     /// <paramref name="queueLength"/> of them for its user.
     /// </summary>
     public VirtualDevice(VirtualTime time, int mtu, int queueLength = 1 << 16)
+        : this((time ?? throw new ArgumentNullException(nameof(time))).Driver, mtu, queueLength)
     {
-        ArgumentNullException.ThrowIfNull(time);
-        _time = time;
+    }
+
+    /// <summary>The same for a kernel in real time.</summary>
+    public VirtualDevice(StackDriver driver, int mtu, int queueLength = 1 << 16)
+    {
+        ArgumentNullException.ThrowIfNull(driver);
+        _driver = driver;
         _queueLength = queueLength;
         Mtu = mtu;
     }
@@ -44,16 +53,7 @@ public sealed class VirtualDevice : ILink
     public bool DropsAll { get; set; }
 
     /// <summary>Whether <see cref="TryTake"/> has something to give.</summary>
-    public bool HasPackets
-    {
-        get
-        {
-            using (_time.Driver.Enter())
-            {
-                return _sent.Count != 0;
-            }
-        }
-    }
+    public bool HasPackets => Volatile.Read(ref _length) != 0;
 
     /// <inheritdoc/>
     public bool IsFull => DropsAll || _sent.Count >= _queueLength;
@@ -72,13 +72,53 @@ public sealed class VirtualDevice : ILink
             return;
         }
 
-        packet.Timestamp = _time.Now;
+        packet.Timestamp = _driver.Engine.Now;
         _sent.Enqueue(packet);
+        Interlocked.Exchange(ref _length, _sent.Count);
+        if (Volatile.Read(ref _waiters) != 0)
+        {
+            lock (_arrival)
+            {
+                Monitor.PulseAll(_arrival);
+            }
+        }
     }
 
     /// <inheritdoc/>
     public void Flush()
     {
+    }
+
+    /// <summary>
+    /// In real time: waits for <see cref="TryTake"/> to have something to give, at most so many milliseconds, or without end where they are
+    /// negative. False where the time is up. In virtual time <see cref="VirtualTime.RunUntilPacket"/> does it.
+    /// </summary>
+    public bool Wait(int timeoutMilliseconds)
+    {
+        lock (_arrival)
+        {
+            Interlocked.Increment(ref _waiters);
+            long end = timeoutMilliseconds < 0 ? long.MaxValue : Environment.TickCount64 + timeoutMilliseconds;
+            try
+            {
+                while (!HasPackets)
+                {
+                    long left = end - Environment.TickCount64;
+                    if (left <= 0)
+                    {
+                        return false;
+                    }
+
+                    Monitor.Wait(_arrival, timeoutMilliseconds < 0 ? Timeout.Infinite : (int)left);
+                }
+
+                return true;
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _waiters);
+            }
+        }
     }
 
     /// <summary>
@@ -88,9 +128,9 @@ public sealed class VirtualDevice : ILink
     /// </summary>
     public bool Inject(ReadOnlySpan<byte> bytes, int segmentBytes = 0)
     {
-        using (_time.Driver.Enter())
+        using (_driver.Enter())
         {
-            Engine engine = _time.Driver.Engine;
+            Engine engine = _driver.Engine;
             if (_client == null || engine.Packets.RentLinear(bytes.Length) is not { } packet)
             {
                 return false;
@@ -110,7 +150,7 @@ public sealed class VirtualDevice : ILink
     /// </summary>
     public bool TryTake(Span<byte> buffer, out int length, out MonoTime stamp)
     {
-        using (_time.Driver.Enter())
+        using (_driver.Enter())
         {
             if (!_sent.TryDequeue(out Packet? packet))
             {
@@ -119,6 +159,7 @@ public sealed class VirtualDevice : ILink
                 return false;
             }
 
+            Volatile.Write(ref _length, _sent.Count);
             length = packet.Length;
             stamp = packet.Timestamp;
             if (buffer.Length >= length)

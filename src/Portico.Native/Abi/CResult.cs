@@ -22,6 +22,6 @@ internal static class CResult
     public static int Return(Errno error) => (int)Return(-(long)error);
 
     /// <summary>Makes a system call of a process.</summary>
-    public static long Call(Process process, SyscallNumber number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0) =>
-        Return(LinuxAbi.Invoke(process, number, a0, a1, a2, a3, a4, a5));
+    public static long Call(nint process, SyscallNumber number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0) =>
+        Return(LinuxAbi.Invoke(Handle.Get<NativeProcess>(process).Process, number, a0, a1, a2, a3, a4, a5));
 }

@@ -49,7 +49,7 @@ public static unsafe partial class LinuxAbi
 
     private static SyscallResult WaitForEpoll(Process process, in Arguments a, Duration? timeout, bool hasMask)
     {
-        const int EventsMax = int.MaxValue / EpollStructure.Bytes;
+        int eventsMax = int.MaxValue / EpollStructure.Bytes;
         ulong? mask = null;
         Errno error = hasMask ? ReadMask(a.A4, a.A5, out mask) : Errno.None;
         if (error != Errno.None)
@@ -58,7 +58,7 @@ public static unsafe partial class LinuxAbi
         }
 
         int count = (int)a.A2;
-        if (count is <= 0 or > EventsMax)
+        if (count <= 0 || count > eventsMax)
         {
             return process.EpollPwait2(a.Fd, [], timeout);
         }

@@ -63,6 +63,7 @@ public static unsafe partial class LinuxAbi
                 return true;
             case SyscallNumber.setsockopt:
                 result = (int)a.A4 < 0 ? Errno.EINVAL
+                    : a.A3 == 0 && (int)a.A4 != 0 ? Errno.EFAULT
                     : IsFilter(a) ? AttachFilter(process, a)
                     : process.SetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new ReadOnlySpan<byte>((void*)a.A3, (int)a.A4));
                 return true;

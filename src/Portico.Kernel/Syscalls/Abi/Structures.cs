@@ -6,14 +6,14 @@ namespace Portico.Kernel;
 /// <summary>struct epoll_event, which is packed on x86-64 only.</summary>
 internal static unsafe class EpollStructure
 {
-    public const int Bytes = 12;
+    public static readonly int Bytes = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
 
-    public static EpollEvent Read(void* from) => new((EpollFlags)(*(uint*)from), Unaligned((byte*)from + 4));
+    public static EpollEvent Read(void* from) => new((EpollFlags)(*(uint*)from), Unaligned((byte*)from + Bytes - 8));
 
     public static void Write(void* to, EpollEvent value)
     {
         *(uint*)to = (uint)value.Events;
-        MemoryMarshal.Write(new Span<byte>((byte*)to + 4, 8), value.Data);
+        MemoryMarshal.Write(new Span<byte>((byte*)to + Bytes - 8, 8), value.Data);
     }
 
     private static ulong Unaligned(byte* from) => MemoryMarshal.Read<ulong>(new ReadOnlySpan<byte>(from, 8));
