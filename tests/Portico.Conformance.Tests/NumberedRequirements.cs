@@ -31,6 +31,7 @@ internal static class NumberedRequirements
         ["MUST-68"] = "every script: the runner reads the options of each packet",
         ["MUST-69"] = "nothing follows an end of option list: options are padded with no-operations, as scripts that have `nop` show",
         ["SHLD-1"] = "`Portico.Net.Tests`, `IsnGeneratorTests`",
+        ["SHLD-8"] = "not done: ECN",
         ["SHLD-9"] = "not done, as in Linux: `TCP_INFO` tells of retransmissions, nothing is sent to the application before R2",
         ["SHLD-13"] = "advice to applications",
         ["SHLD-23"] = "advice to applications",
