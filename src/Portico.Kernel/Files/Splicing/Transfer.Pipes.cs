@@ -60,7 +60,7 @@ internal partial struct Transfer
         if (source.File is InetStreamSocket { IsHeldUpByUrgentByte: true })
         {
             // Linux does not wait where something is queued that it does not take (tcp_splice_read).
-            return Errno.None;
+            return source.IsNonBlocking ? Await(source, SocketEvents.Readable, mayWait: false) : Errno.None;
         }
 
         byte[] buffer = ArrayPool<byte>.Shared.Rent(most);
