@@ -41,7 +41,7 @@ internal sealed class HelpText : SynchronousCommandLineAction
             "portico script [options] PATH...",
             ["portico script --ip-version ipv4 handshake.pkt", "portico script --twice scripts/"]
         ),
-        ["native"] = ("./portico native [DIRECTORY]", ["./portico native", "./portico native /usr/local/lib"]),
+        ["native"] = ("portico native [DIRECTORY]", ["./portico native", "./portico native /usr/local/lib"]),
         ["impair"] = ("portico impair [options] [RUN]", ["portico impair --loss 5%", "portico impair web --clear"]),
     };
 

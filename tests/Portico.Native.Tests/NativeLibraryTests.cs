@@ -54,7 +54,7 @@ public sealed partial class NativeLibraryTests(NativeLibrary library) : IClassFi
     }
 
     [Theory]
-    [InlineData("--help", 0, "Usage: ./portico native [DIRECTORY]")]
+    [InlineData("--help", 0, "Usage: portico native [DIRECTORY]")]
     [InlineData("--no-such-option", 125, "unknown option '--no-such-option'")]
     public void The_command_says_what_it_is_for_and_what_is_wrong(string argument, int status, string expected)
     {
