@@ -160,10 +160,10 @@ public sealed unsafe partial class TcpLayer
             return null;
         }
 
-        taken = CopyIn(c, data);
+        taken = CopyIn(c, data, data.Length);
         if (taken == 0)
         {
-            _sendSegments.Return(segment->Index);
+            FreeSegment(c, segment);
             return null;
         }
 
