@@ -201,13 +201,18 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. What has not been sent yet is not answered, as in Linux.
+        // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. Which ACKs of what was never sent are answered: as in Linux.
         if (Seq.Gt(seg.Ack, c->SndNxt))
         {
             CountDrop(TcpCounter.InvalidAcks);
             if (c->State == TcpState.SynReceived)
             {
                 SendReset(ref seg);
+            }
+            else if (c->State != TcpState.Established)
+            {
+                // Linux: tcp_rcv_state_process answers, tcp_rcv_established does not.
+                SendChallengeAck(c);
             }
 
             return;
