@@ -178,7 +178,7 @@ internal struct SackRanges
 internal unsafe struct Tcb
 {
     /// <summary>What an idle connection may cost, in bytes.</summary>
-    public const int SizeMax = 704;
+    public const int SizeMax = 712;
 
     /// <summary>The one wheel node that stands for the three deadlines below; at offset 0, so that a node is its connection.</summary>
     public TimerNode Timer;

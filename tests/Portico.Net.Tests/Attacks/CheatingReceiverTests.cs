@@ -46,12 +46,11 @@ public class CheatingReceiverTests
     }
 
     [Fact]
-    public void D03_acknowledging_ahead_of_what_was_sent_is_answered_and_ignored()
+    public void D03_acknowledging_ahead_of_what_was_sent_is_ignored()
     {
         using RawPeer peer = SendingPeer();
         peer.Received.Clear();
         peer.Inject(TcpFlags.Ack, peer.Seq, peer.Ack + 500_000);
-        peer.Expect(TcpFlags.Ack);
         peer.ExpectSilence();
         peer.Tcp.GetInfo(peer.Handle, out TcpInfo info);
         Assert.Equal(0ul, info.BytesAcked);

@@ -77,7 +77,7 @@ public sealed class LossTests(ITestOutputHelper output)
         {
             double without = Run(0, seed, out _), with = Run(0.05, seed, out long again);
             output.WriteLine($"{congestion}, seed {seed}: {with:0.0} Mbit/s with, {without:0.0} without reordering; {again} segments again");
-            Assert.True(with > 0.6 * without, $"{with:0.0} Mbit/s with reordering, {without:0.0} without");
+            Assert.True(with > 0.5 * without, $"{with:0.0} Mbit/s with reordering, {without:0.0} without");
         }
 
         double Run(double reorder, ulong seed, out long again)
