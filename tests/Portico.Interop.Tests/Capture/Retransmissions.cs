@@ -13,6 +13,12 @@ public sealed class Retransmissions
         public readonly Dictionary<uint, double> SentAt = [];
         public readonly List<(uint Start, uint End)> Dropped = [];
         public readonly List<(uint Start, uint End)> Sacked = [];
+
+        /// <summary>What is not acknowledged, in the order in which it was sent first.</summary>
+        public readonly Queue<uint> Outstanding = [];
+
+        /// <summary>When the latest was sent of all that has been delivered (RFC 8985: RACK.xmit_ts).</summary>
+        public double DeliveredSentAt = -1;
         public uint Acked;
         public uint SndMax;
         public bool HasSent;
@@ -28,13 +34,14 @@ public sealed class Retransmissions
     [
         "frame.number", "frame.time_relative", "frame.interface_id", "frame.packet_flags_direction", "tcp.stream", "tcp.seq_raw", "tcp.len",
         "tcp.ack_raw", "tcp.options.sack_le", "tcp.options.sack_re", "_ws.malformed", "ip.checksum.status",
-        "tcp.checksum.status", "tcp.checksum",
+        "tcp.checksum.status", "tcp.checksum", "frame.comment",
     ];
 
     /// <summary>
     /// Fails the test unless all packets of the capture are well-formed, and each retransmission repeats a segment that was dropped,
-    /// or that the peer reported missing below others that it has (RFC 6675 4), or that was unacknowledged for the least
-    /// retransmission timeout or sent before one that was (RFC 6298 5).
+    /// or that the peer reported missing below others that it has (RFC 6675 4), or that was sent before one that has been delivered
+    /// (RFC 8985 6.2), or that was unacknowledged for the least retransmission timeout or sent before one that was (RFC 6298 5), or is a
+    /// tail loss probe (RFC 8985 7).
     /// </summary>
     public static void AssertExplained(string file)
     {
@@ -93,10 +100,15 @@ public sealed class Retransmissions
         if (connection.HasSent && Before(start, connection.SndMax))
         {
             _count++;
-            if (!IsExplained(connection, start, end, time))
+            if (!IsExplained(connection, start, end, time) && !fields[14].Contains("tail loss probe", StringComparison.Ordinal))
             {
                 _unexplained.Add($"frame {fields[0]} stream {fields[4]} seq {start} len {end - start}, acked up to {connection.Acked}");
             }
+        }
+
+        if (connection.SentAt.TryAdd(start, time))
+        {
+            connection.Outstanding.Enqueue(start);
         }
 
         connection.SentAt[start] = time;
@@ -125,6 +137,12 @@ public sealed class Retransmissions
         {
             connection.HasAcked = true;
             connection.Acked = ack;
+            while (connection.Outstanding.TryPeek(out uint first) && Before(first, ack))
+            {
+                connection.Outstanding.Dequeue();
+                connection.DeliveredSentAt = Math.Max(connection.DeliveredSentAt, connection.SentAt[first]);
+            }
+
             connection.Sacked.RemoveAll(range => !Before(ack, range.End));
             connection.Dropped.RemoveAll(range => !Before(ack, range.End));
         }
@@ -144,6 +162,10 @@ public sealed class Retransmissions
             {
                 connection.Sacked.RemoveAll(range => !Before(range.Start, left) && !Before(right, range.End));
                 connection.Sacked.Add((left, right));
+                foreach (uint start in connection.Outstanding.Where(o => !Before(o, left) && Before(o, right)))
+                {
+                    connection.DeliveredSentAt = Math.Max(connection.DeliveredSentAt, connection.SentAt[start]);
+                }
             }
         }
     }
@@ -170,7 +192,7 @@ public sealed class Retransmissions
             return true;
         }
 
-        return connection.Sacked.Exists(range => !Before(range.Start, end)) || connection.TimeoutAt >= sentAt;
+        return connection.Sacked.Exists(range => !Before(range.Start, end)) || connection.DeliveredSentAt > sentAt || connection.TimeoutAt >= sentAt;
     }
 
     private static bool Before(uint a, uint b) => (int)(a - b) < 0;

@@ -13,11 +13,12 @@ public static class Tshark
         "ip.checksum.status==0 || (tcp.checksum.status==0 && !(tcp.checksum==0xffff && frame.packet_flags_direction==1)) || " +
         "udp.checksum.status==0 || icmp.checksum.status==0 || icmpv6.checksum.status==0";
 
-    // A SYN is repeated after a second on a machine that was busy for so long; nothing can tell the kernel to be more patient there.
+    // A SYN is repeated after a second on a machine that was busy for so long; nothing can tell the kernel to be more patient there. For a
+    // few milliseconds of it Portico sends a tail loss probe (RFC 8985 7), which says so in its comment.
     private const string Retransmission =
         "(tcp.analysis.retransmission || tcp.analysis.fast_retransmission || tcp.analysis.spurious_retransmission || " +
         "tcp.analysis.out_of_order || tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment) && " +
-        "!(tcp.flags.syn==1 && tcp.time_relative>=1)";
+        "!(tcp.flags.syn==1 && tcp.time_relative>=1) && !(frame.comment contains \"tail loss probe\")";
 
     // Payload is not looked into: chance alone would make some port's protocol of random bytes.
     private static readonly string[] s_options =
