@@ -22,6 +22,8 @@ static void test_processes(portico_kernel *kernel)
     CHECK_FAILS(EBADF, portico_close(child, fd));
     CHECK(portico_kill(process, portico_getpid(child), 0) == 0);
     portico_process_exit(child);
+    CHECK(portico_kill(process, 2, 0) == 0); /* a zombie, until its parent has waited for it */
+    CHECK(portico_syscall(process, SYS_wait4, 2, 0, 0, 0, 0, 0) == 2);
     CHECK_FAILS(ESRCH, portico_kill(process, 2, 0));
     CHECK(portico_close(process, fd) == 0);
 

@@ -48,7 +48,7 @@ static uint16_t fold(const void *data, size_t length, uint32_t sum)
 }
 
 /* Writes a segment from the peer to the stack; returns its length. */
-static size_t peer_packet(struct peer *peer, void *packet, uint8_t flags, const void *data, size_t length)
+static inline size_t peer_packet(struct peer *peer, void *packet, uint8_t flags, const void *data, size_t length)
 {
     struct iphdr *ip = packet;
     struct tcphdr *tcp = (struct tcphdr *)(ip + 1);
@@ -76,7 +76,7 @@ static size_t peer_packet(struct peer *peer, void *packet, uint8_t flags, const 
 }
 
 /* The payload of a segment that the stack has sent; the peer acknowledges it with its next one. */
-static size_t peer_read(struct peer *peer, const void *packet, uint8_t *flags, const void **data)
+static inline size_t peer_read(struct peer *peer, const void *packet, uint8_t *flags, const void **data)
 {
     const struct iphdr *ip = packet;
     const struct tcphdr *tcp = (const struct tcphdr *)((const char *)packet + ip->ihl * 4);
@@ -91,7 +91,7 @@ static size_t peer_read(struct peer *peer, const void *packet, uint8_t *flags, c
     return length;
 }
 
-static struct sockaddr_in address_of(const char *text, uint16_t port)
+static inline struct sockaddr_in address_of(const char *text, uint16_t port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = inet_addr(text)};
     return address;

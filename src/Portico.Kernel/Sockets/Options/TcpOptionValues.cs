@@ -96,7 +96,7 @@ internal sealed class TcpOptionValues
     }
 
     /// <summary>Whether there is something that an accepted connection does not get: what belongs to TCP Fast Open.</summary>
-    public bool HasOwn => FastOpenQueue != null || FastOpenKey != null || FastOpenConnect || FastOpenNoCookie;
+    public bool HasOwn => FastOpenQueue != null || FastOpenKey != null || FastOpenConnect;
 
     public TcpOptionValues Copy() => (TcpOptionValues)MemberwiseClone();
 
@@ -105,7 +105,7 @@ internal sealed class TcpOptionValues
     {
         FastOpenQueue = null;
         FastOpenKey = null;
-        FastOpenConnect = FastOpenNoCookie = false;
+        FastOpenConnect = false;
     }
 
     public void ApplyTo(TcpLayer tcp, TcpHandle handle)

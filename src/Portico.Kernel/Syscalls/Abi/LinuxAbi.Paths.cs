@@ -24,8 +24,13 @@ public static unsafe partial class LinuxAbi
         Errno error = TryPath(b.A0, out ReadOnlySpan<byte> path);
         if (error != Errno.None && !needsNoPath)
         {
+            if (!IsOfPaths(number))
+            {
+                return false;
+            }
+
             result = error;
-            return IsOfPaths(number);
+            return true;
         }
 
         return TryNames(process, number, directoryFd, path, b, ref result) || TryInodes(process, number, directoryFd, path, b, ref result);
