@@ -129,7 +129,7 @@ public sealed unsafe partial class TcpLayer
             cookie.IsExperimental |= cookie.Length <= 0 && known.TryExperimental == 1;
         }
 
-        if (IsFastOpenPaused(c))
+        if (IsFastOpenPaused())
         {
             cookie.Length = -1;
             return false;
@@ -275,7 +275,7 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
-    private bool IsFastOpenPaused(Tcb* c)
+    private bool IsFastOpenPaused()
     {
         const int DoublingsMax = 6;
         if (Settings.tcp_fastopen_blackhole_timeout_sec == 0 || _fastOpenPauses == 0)
@@ -284,13 +284,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         long pause = (long)Settings.tcp_fastopen_blackhole_timeout_sec * 1_000_000_000 << Math.Min(_fastOpenPauses - 1, DoublingsMax);
-        if (NowNanos - _fastOpenPausedNanos < pause)
-        {
-            return true;
-        }
-
-        c->Extras |= TcbExtras.FastOpenResumed;
-        return false;
+        return NowNanos - _fastOpenPausedNanos < pause;
     }
 
     /// <summary>Timeouts of a connection with Fast Open: the third in a row, or the last, pauses it for all.</summary>
@@ -300,27 +294,6 @@ public sealed unsafe partial class TcpLayer
             && (c->Retransmits == 2 || (c->Retransmits < 2 && expired)))
         {
             PauseFastOpen();
-        }
-    }
-
-    /// <summary>The peer's FIN or reset: nothing but a FIN ever came, or Fast Open works again.</summary>
-    private void CheckFastOpenEnd(Tcb* c)
-    {
-        if (!Has(c, TcbExtras.SynFastOpen))
-        {
-            return;
-        }
-
-        if (c->BytesReceived == 0)
-        {
-            if (c->OutOfOrderRoot != null && ((RxSegment*)c->OutOfOrderRoot)->Fin)
-            {
-                PauseFastOpen();
-            }
-        }
-        else if (Has(c, TcbExtras.FastOpenResumed) && _fastOpenPauses != 0 && !c->RemoteAddress.IsLoopback)
-        {
-            _fastOpenPauses = 0;
         }
     }
 }

@@ -27,9 +27,6 @@ internal enum TcbExtras : uint
     /// <summary>The same, and the handshake's last ACK has not come (fastopen_rsk).</summary>
     FastOpenPending = 1 << 6,
 
-    /// <summary>Fast Open was tried again after it had been paused (syn_fastopen_ch).</summary>
-    FastOpenResumed = 1 << 7,
-
     /// <summary>TCP_FASTOPEN_NO_COOKIE.</summary>
     FastOpenNoCookie = 1 << 8,
 
