@@ -14,12 +14,17 @@ internal struct DatagramTableLine
     public ulong Cookie;
 }
 
-/// <summary>/proc/net/udp, raw and icmp, and the same of IPv6: a line for each socket.</summary>
-internal abstract class DatagramTableReader(bool isIpv6) : ProcReader
+/// <summary>/proc/net/udp, raw and icmp, and the same of IPv6: a line for each socket, whose records are read some at a time.</summary>
+internal abstract class DatagramTableReader<TRecord>(bool isIpv6) : ProcReader
+    where TRecord : struct
 {
     private const int PaddedWidth = 127;
     private const int Connected = 1;
     private const int Unconnected = 7;
+    private readonly TRecord[] _batch = new TRecord[32];
+    private int _cursor;
+    private int _count;
+    private int _next;
     private bool _hasHeading;
 
     protected bool IsIpv6 { get; } = isIpv6;
@@ -35,15 +40,15 @@ internal abstract class DatagramTableReader(bool isIpv6) : ProcReader
     /// <summary>Whether lines of IPv4 are filled up with spaces.</summary>
     protected virtual bool IsPadded => true;
 
-    /// <summary>Begins again with the first socket.</summary>
-    protected abstract void RestartSockets();
+    /// <summary>Reads the next records from a cursor, which begins with 0; returns how many, 0 at the end.</summary>
+    protected abstract int ListSockets(ref int cursor, TRecord[] records);
 
-    /// <summary>The next socket; false at the end.</summary>
-    protected abstract bool TryNext(out DatagramTableLine line);
+    /// <summary>What the table shows of a socket; false where it has no line in it.</summary>
+    protected abstract bool TryShow(in TRecord record, out DatagramTableLine line);
 
     protected override void Restart()
     {
-        RestartSockets();
+        _cursor = _count = _next = 0;
         _hasHeading = false;
     }
 
@@ -66,6 +71,29 @@ internal abstract class DatagramTableReader(bool isIpv6) : ProcReader
 
         EndLine(text, start);
         return true;
+    }
+
+    /// <summary>The next socket; false at the end.</summary>
+    private bool TryNext(out DatagramTableLine line)
+    {
+        while (true)
+        {
+            if (_next == _count)
+            {
+                _next = 0;
+                _count = ListSockets(ref _cursor, _batch);
+                if (_count == 0)
+                {
+                    line = default;
+                    return false;
+                }
+            }
+
+            if (TryShow(_batch[_next++], out line))
+            {
+                return true;
+            }
+        }
     }
 
     private void Write(in DatagramTableLine line, ProcText text)
