@@ -230,7 +230,8 @@ internal static unsafe class FileOperations
 
         long* none = stackalloc long[2] { 0, 0 };
         long result = kit.Raw(select, fd + 1, (long)sets, (long)(sets + 16), (long)(sets + 32), (long)none);
-        kit.Write($"select {(result < 0 ? "" : $"{sets[fd >> 6]:X} {sets[16 + (fd >> 6)]:X} {sets[32 + (fd >> 6)]:X}")}", result);
+        long word = Math.Max(fd, 0) >> 6;
+        kit.Write($"select {(result < 0 ? "" : $"{sets[word]:X} {sets[16 + word]:X} {sets[32 + word]:X}")}", result);
     }
 
     private static void Watch(Kit kit, long fd, EpollFlags events)
