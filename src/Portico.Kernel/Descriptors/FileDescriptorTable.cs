@@ -37,6 +37,16 @@ public sealed class FileDescriptorTable
         return description != null;
     }
 
+    /// <summary>
+    /// Without the lock: what a descriptor stands for, or stood for a moment ago. A call that goes by it is one that came before whatever has
+    /// changed meanwhile.
+    /// </summary>
+    internal OpenFileDescription? Peek(int fd)
+    {
+        OpenFileDescription?[] descriptions = Volatile.Read(ref _descriptions);
+        return (uint)fd < (uint)descriptions.Length ? Volatile.Read(ref descriptions[fd]) : null;
+    }
+
     /// <summary>Whether a descriptor is closed by exec (FD_CLOEXEC).</summary>
     public bool IsCloseOnExec(int fd) => (_closeOnExec[fd >> 6] & Bit(fd)) != 0;
 

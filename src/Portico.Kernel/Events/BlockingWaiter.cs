@@ -157,12 +157,7 @@ internal sealed unsafe class BlockingWaiter : Waiter, IBlockedCall
             return _time.Wait(this, new MonoTime(deadlineTicks));
         }
 
-        if (s_canSpin && Spin())
-        {
-            return true;
-        }
-
-        if (Volatile.Read(ref _state.Value) == Signaled)
+        if (SpinUntil(new IsSignaledCondition(this)))
         {
             return true;
         }
@@ -308,14 +303,21 @@ internal sealed unsafe class BlockingWaiter : Waiter, IBlockedCall
         return wasParked;
     }
 
-    private bool Spin()
+    /// <summary>Looks for a while whether a condition is met; how long follows success. True where it is.</summary>
+    internal bool SpinUntil<TCondition>(TCondition condition)
+        where TCondition : struct, ISpinCondition
     {
+        if (!s_canSpin)
+        {
+            return condition.IsMet;
+        }
+
         long end = Stopwatch.GetTimestamp() + (_spinMicros * Stopwatch.Frequency / 1_000_000);
         do
         {
             for (int i = 0; i < 16; i++)
             {
-                if (Volatile.Read(ref _state.Value) == Signaled)
+                if (condition.IsMet)
                 {
                     _spinMicros = Math.Min(SpinMicrosMax, _spinMicros + 5);
                     return true;
@@ -328,4 +330,15 @@ internal sealed unsafe class BlockingWaiter : Waiter, IBlockedCall
         _spinMicros = Math.Max(SpinMicrosMin, _spinMicros - (_spinMicros / 8) - 1);
         return false;
     }
+
+    private readonly struct IsSignaledCondition(BlockingWaiter waiter) : ISpinCondition
+    {
+        public bool IsMet => waiter.IsSignaled;
+    }
+}
+
+/// <summary>What a thread looks for before it sleeps.</summary>
+internal interface ISpinCondition
+{
+    bool IsMet { get; }
 }

@@ -16,18 +16,105 @@ public enum EventfdFlags
 }
 
 /// <summary>A counter to wait on (eventfd(2)).</summary>
-internal sealed class EventFile(PorticoKernel kernel, ulong initial, bool isSemaphore) : AnonymousFile(kernel.Driver)
+/// <remarks>
+/// While nobody waits for it, the count lies open: reads and writes change it by one interlocked instruction and leave the kernel's lock
+/// alone, so that waking a thread that spins costs the transfer of one cache line. Whatever needs the lock takes the count away first, and
+/// gives it back when nobody is left in the queue: who waits is told under the lock, as for all other files.
+/// </remarks>
+internal sealed class EventFile : AnonymousFile
 {
-    private readonly long _id = kernel.TakeEventId();
-    private ulong _count = initial;
+    /// <summary>What <see cref="_open"/> is while the count is guarded by the lock.</summary>
+    private const long Taken = -1;
+
+    /// <summary>Higher counts do not lie open, so that nothing overflows there.</summary>
+    private const ulong OpenMax = int.MaxValue;
+
+    private readonly long _id;
+    private readonly bool _isSemaphore;
+    private ulong _count;
+    private long _open = Taken;
+
+    public EventFile(PorticoKernel kernel, ulong initial, bool isSemaphore)
+        : base(kernel.Driver)
+    {
+        _id = kernel.TakeEventId();
+        _isSemaphore = isSemaphore;
+        _count = initial;
+        GiveCount();
+    }
 
     internal override string ShownName => "anon_inode:[eventfd]";
 
     public override SocketEvents Poll()
     {
+        TakeCount();
         SocketEvents events = _count > 0 ? SocketEvents.Readable : SocketEvents.None;
         events |= _count == ulong.MaxValue ? SocketEvents.Error : SocketEvents.None;
         return events | (_count < ulong.MaxValue - 1 ? SocketEvents.Writable : SocketEvents.None);
+    }
+
+    /// <summary>
+    /// Without the lock: reads where the count lies open and is not 0; where it is 0 and the call may wait, looks for as long as a blocked
+    /// thread would. EAGAIN where the call has to be made under the lock.
+    /// </summary>
+    public Errno TryReadOpen(Span<byte> destination, bool mayBlock, out int count)
+    {
+        count = 0;
+        if (Volatile.Read(ref _open) == Taken && Waiters.IsEmpty)
+        {
+            using (Driver.Enter())
+            {
+                TakeCount();
+                GiveCount();
+            }
+        }
+
+        long seen = Volatile.Read(ref _open);
+        if (seen == 0 && mayBlock && Driver.Virtual == null)
+        {
+            BlockingWaiter.Current.SpinUntil(new OpenCountChanges(this));
+            seen = Volatile.Read(ref _open);
+        }
+
+        while (seen > 0 && destination.Length >= sizeof(ulong))
+        {
+            long value = _isSemaphore ? 1 : seen;
+            long before = Interlocked.CompareExchange(ref _open, seen - value, seen);
+            if (before == seen)
+            {
+                BitConverter.TryWriteBytes(destination, value);
+                count = sizeof(ulong);
+                return Errno.None;
+            }
+
+            seen = before;
+        }
+
+        return Errno.EAGAIN;
+    }
+
+    /// <summary>Without the lock: adds to the count where it lies open. EAGAIN where the call has to be made under the lock.</summary>
+    public Errno TryWriteOpen(ReadOnlySpan<byte> source, out int count)
+    {
+        count = 0;
+        if (source.Length != sizeof(ulong) || BitConverter.ToUInt64(source) is var value && value > OpenMax)
+        {
+            return Errno.EAGAIN;
+        }
+
+        for (long seen = Volatile.Read(ref _open); seen != Taken && (ulong)seen + value <= OpenMax;)
+        {
+            long before = Interlocked.CompareExchange(ref _open, seen + (long)value, seen);
+            if (before == seen)
+            {
+                count = sizeof(ulong);
+                return Errno.None;
+            }
+
+            seen = before;
+        }
+
+        return Errno.EAGAIN;
     }
 
     internal override Errno Read(OpenFileDescription description, ref IoCursor destination, out long count)
@@ -38,21 +125,25 @@ internal sealed class EventFile(PorticoKernel kernel, ulong initial, bool isSema
             return Errno.EINVAL;
         }
 
+        // Where it is 0 it stays taken: the caller is about to wait.
+        TakeCount();
         if (_count == 0)
         {
             return Errno.EAGAIN;
         }
 
-        ulong value = isSemaphore ? 1 : _count;
+        ulong value = _isSemaphore ? 1 : _count;
         _count -= value;
         count = destination.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(ref value)));
         Waiters.Notify(SocketEvents.Writable, Driver);
+        GiveCount();
         return Errno.None;
     }
 
     internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count)
     {
         count = 0;
+        TakeCount();
         Errno error = Errno.None;
         while (error == Errno.None && (source.Remaining > 0 || count == 0))
         {
@@ -66,11 +157,36 @@ internal sealed class EventFile(PorticoKernel kernel, ulong initial, bool isSema
             }
         }
 
+        if (error != Errno.EAGAIN)
+        {
+            GiveCount();
+        }
+
         return count > 0 ? Errno.None : error;
     }
 
-    internal override void WriteDetails(ProcText text) =>
-        text.Add($"eventfd-count: {_count,16:x}\neventfd-id: {_id}\neventfd-semaphore: {(isSemaphore ? 1 : 0)}\n");
+    internal override void WriteDetails(ProcText text)
+    {
+        TakeCount();
+        text.Add($"eventfd-count: {_count,16:x}\neventfd-id: {_id}\neventfd-semaphore: {(_isSemaphore ? 1 : 0)}\n");
+        GiveCount();
+    }
+
+    /// <summary>Under the lock: from now on the count changes only under it.</summary>
+    private void TakeCount()
+    {
+        long open = Interlocked.Exchange(ref _open, Taken);
+        _count = open == Taken ? _count : (ulong)open;
+    }
+
+    /// <summary>Under the lock: lets the count lie open where nobody has to be told of changes.</summary>
+    private void GiveCount()
+    {
+        if (Waiters.IsEmpty && _count <= OpenMax)
+        {
+            Volatile.Write(ref _open, (long)_count);
+        }
+    }
 
     /// <summary>Each piece of a writev is a number of its own, as in Linux.</summary>
     private Errno Add(ReadOnlySpan<byte> piece, out ulong value)
@@ -83,5 +199,10 @@ internal sealed class EventFile(PorticoKernel kernel, ulong initial, bool isSema
 
         value = MemoryMarshal.Read<ulong>(piece);
         return value == ulong.MaxValue ? Errno.EINVAL : ulong.MaxValue - _count <= value ? Errno.EAGAIN : Errno.None;
+    }
+
+    private readonly struct OpenCountChanges(EventFile file) : ISpinCondition
+    {
+        public bool IsMet => Volatile.Read(ref file._open) != 0;
     }
 }

@@ -96,6 +96,12 @@ public sealed partial class Process
     /// <summary>read(2): what there is, waiting for it unless O_NONBLOCK is set. 0 is the end of the file. Errors: EBADF, EAGAIN, the file's.</summary>
     public SyscallResult Read(int fd, Span<byte> buffer)
     {
+        if (PeekEvent(fd) is { File: EventFile file } description
+            && file.TryReadOpen(buffer, !description.IsNonBlocking, out int count) == Errno.None)
+        {
+            return count;
+        }
+
         ReadCall call = new(IoCursor.Into(buffer));
         return Run(fd, ref call);
     }
@@ -119,9 +125,18 @@ public sealed partial class Process
     /// <summary>write(2). Errors: EBADF, EAGAIN, EPIPE where nobody can read it any more, the file's.</summary>
     public SyscallResult Write(int fd, ReadOnlySpan<byte> data)
     {
+        if (PeekEvent(fd) is { File: EventFile file } && file.TryWriteOpen(data, out int count) == Errno.None)
+        {
+            return count;
+        }
+
         WriteCall call = new(IoCursor.From(data));
         return Run(fd, ref call);
     }
+
+    /// <summary>Without the lock: an eventfd's description, which is always for reading and writing; null for all others.</summary>
+    private OpenFileDescription? PeekEvent(int fd) =>
+        !HasExited && _descriptors.Peek(fd) is { File: EventFile } description ? description : null;
 
     /// <summary>writev(2): one write, so atomic where a write is.</summary>
     public SyscallResult Writev(int fd, ReadOnlySpan<IoVector> pieces)
