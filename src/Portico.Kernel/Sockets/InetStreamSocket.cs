@@ -255,6 +255,13 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         return Errno.None;
     }
 
+    public override Errno GetAcceptedPeer(Span<byte> address, out int length)
+    {
+        Tcp.GetEndpoints(_handle, out _, out Endpoint remote);
+        length = SocketAddress.Write(address, Family, remote);
+        return Errno.None;
+    }
+
     public override Errno GetName(bool ofPeer, Span<byte> address, out int length)
     {
         Endpoint local = GetLocal();

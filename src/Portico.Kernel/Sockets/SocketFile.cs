@@ -127,6 +127,9 @@ internal abstract partial class SocketFile(
 
     public abstract Errno GetName(bool ofPeer, Span<byte> address, out int length);
 
+    /// <summary>The peer of a connection that accept(2) has just taken: known even where it has been reset meanwhile.</summary>
+    public virtual Errno GetAcceptedPeer(Span<byte> address, out int length) => GetName(ofPeer: true, address, out length);
+
     /// <summary>Whether there is a shutdown(2) at all (EOPNOTSUPP).</summary>
     public virtual bool HasShutdown => true;
 

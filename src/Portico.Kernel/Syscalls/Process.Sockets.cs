@@ -49,9 +49,8 @@ public sealed partial class Process
                 return installed.Error;
             }
 
-            // Of a connection that has been reset meanwhile nothing is told but that it was there.
             Span<byte> whole = stackalloc byte[AddressBytesMax];
-            accepted!.GetName(ofPeer: true, whole, out AddressLength);
+            accepted!.GetAcceptedPeer(whole, out AddressLength);
             whole[..Math.Min(AddressLength, _address.Length)].CopyTo(_address);
             result = installed.Value;
             return Errno.None;

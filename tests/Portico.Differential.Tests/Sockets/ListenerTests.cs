@@ -45,6 +45,57 @@ public sealed class ListenerTests
         kit.Read(server, 100);
     });
 
+    /// <summary>The families, and how a client ends its connection before anyone has accepted it.</summary>
+    public static TheoryData<AddressFamily, string> Endings
+    {
+        get
+        {
+            TheoryData<AddressFamily, string> cases = [];
+            foreach (AddressFamily family in (AddressFamily[])[AF_INET, AF_INET6, AF_UNIX])
+            {
+                foreach (string ending in (string[])["is reset", "is reset after data", "is closed", "is closed after data", "says that it is done"])
+                {
+                    cases.Add(family, ending);
+                }
+            }
+
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Endings))]
+    public void Accept_names_the_peer_of_a_connection_that_has_ended_in_the_queue(AddressFamily family, string ending) => BothKernels.Run(kit =>
+    {
+        (long listener, byte[] address) = Listen(kit, family);
+        long client = kit.Socket(family, SOCK_STREAM);
+        kit.Connect(client, address);
+        kit.PortOf(client);
+        kit.Poll(5000, (listener, SocketEvents.Readable));
+        if (ending.EndsWith("after data", StringComparison.Ordinal))
+        {
+            kit.WriteBytes(client, "hello"u8);
+        }
+
+        if (ending.StartsWith("is reset", StringComparison.Ordinal))
+        {
+            kit.Option(client, SOL_SOCKET, (int)SocketOption.SO_LINGER, [1, 0, 0, 0, 0, 0, 0, 0]);
+        }
+
+        kit.Call(ending == "says that it is done" ? shutdown : close, client, (long)ShutdownHow.SHUT_WR);
+        Kit.Settle();
+        kit.Poll(0, (listener, Everything));
+        long server = kit.Accept(listener, SOCK_NONBLOCK);
+        kit.Name(server, ofPeer: true);
+        kit.Name(server);
+        kit.Poll(0, (server, Everything));
+        kit.GetOption(server, SOL_SOCKET, (int)SocketOption.SO_ERROR);
+        kit.Read(server, 100);
+        kit.Read(server, 100);
+        kit.Send(server, "answer"u8);
+        kit.Name(server, ofPeer: true);
+    });
+
     [Theory]
     [InlineData("a pipe")]
     [InlineData("a listener")]
