@@ -11,6 +11,12 @@ namespace Portico.Native.Packetdrill;
 /// </summary>
 internal sealed class ControlDirectory(string path, Process shell) : IDisposable
 {
+    /// <summary>
+    /// How many cookies Google's kernels keep. A script forgets all of them by 0, and by <c>ip tcp_metrics flush all</c> where sysctl(8) says
+    /// that there is no such setting, which its stand-in cannot say.
+    /// </summary>
+    private const string NoCookies = "net.ipv4.tcp_fastopen_cookies=0";
+
     private readonly object _gate = new();
     private readonly NetworkCommands _commands = new(shell);
     private readonly SocketList _sockets = new(shell.Network);
@@ -27,7 +33,8 @@ internal sealed class ControlDirectory(string path, Process shell) : IDisposable
         {
             foreach (string line in ReadLines())
             {
-                if (!string.IsNullOrWhiteSpace(line) && !_commands.Run(line, new StringBuilder()))
+                string command = line.Contains(NoCookies, StringComparison.Ordinal) ? "ip tcp_metrics flush all" : line;
+                if (!string.IsNullOrWhiteSpace(line) && !_commands.Run(command, new StringBuilder()))
                 {
                     File.AppendAllText(Path.Combine(path, "errors"), line + "\n");
                 }

@@ -14,12 +14,14 @@ internal sealed class PacketdrillInstance : IDisposable
 
     private readonly PorticoKernel _kernel;
     private readonly ControlDirectory? _control;
+    private readonly int _segmentBytes;
 
     public PacketdrillInstance(PacketdrillOptions options, string? controlPath)
     {
         Time = new VirtualTime();
         _kernel = new PorticoKernel(Time.Driver);
         Device = new VirtualDevice(Time, options.Mtu);
+        _segmentBytes = options.SegmentBytes;
         Process = _kernel.CreateProcess(new ProcessOptions { UserId = 0, Files = new ResourceLimit(DescriptorLimit, DescriptorLimit) });
         Time.RunUntil(s_start);
         SetUpNetwork(options);
@@ -33,6 +35,9 @@ internal sealed class PacketdrillInstance : IDisposable
 
     /// <summary>Who makes the script's calls.</summary>
     public Process Process { get; }
+
+    /// <summary>A packet comes in, and is handled completely at this instant. False where the engine's memory is used up.</summary>
+    public bool Inject(ReadOnlySpan<byte> packet) => Device.Inject(packet, packet.Length > _segmentBytes ? _segmentBytes : 0);
 
     /// <summary>Microseconds since 1970 of a time of the kernel.</summary>
     public long ToUnixMicros(MonoTime time) => (Time.Origin + (time - MonoTime.Zero)).Nanoseconds / 1000;

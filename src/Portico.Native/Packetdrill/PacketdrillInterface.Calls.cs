@@ -99,6 +99,9 @@ internal static unsafe partial class PacketdrillInterface
     private static int Pipe(nint self, nint descriptors) => (int)Call(self, SyscallNumber.pipe, descriptors);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static nint Splice(nint self, int source, nint sourceOffset, int target, nint targetOffset, nint count, uint flags) =>
-        (nint)Call(self, SyscallNumber.splice, source, sourceOffset, target, targetOffset, count, flags);
+    private static nint Splice(nint self, int source, long* sourceOffset, int target, long* targetOffset, nint count, uint flags) =>
+        (nint)Call(self, SyscallNumber.splice, source, Offset(sourceOffset), target, Offset(targetOffset), count, flags);
+
+    /// <summary>packetdrill gives the address of what stands in the script, so that the script's NULL comes as the address of a 0.</summary>
+    private static nint Offset(long* position) => position == null || *position == 0 ? 0 : (nint)position;
 }

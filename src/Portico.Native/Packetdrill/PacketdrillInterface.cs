@@ -48,7 +48,7 @@ internal static unsafe partial class PacketdrillInterface
             (nint)(delegate* unmanaged[Cdecl]<nint, int, int, int, nint, int>)&EpollCtl,
             (nint)(delegate* unmanaged[Cdecl]<nint, int, nint, int, int, int>)&EpollWait,
             (nint)(delegate* unmanaged[Cdecl]<nint, nint, int>)&Pipe,
-            (nint)(delegate* unmanaged[Cdecl]<nint, int, nint, int, nint, nint, uint, nint>)&Splice,
+            (nint)(delegate* unmanaged[Cdecl]<nint, int, long*, int, long*, nint, uint, nint>)&Splice,
         ];
         entries.CopyTo(new Span<nint>(table, entries.Length));
     }
@@ -69,7 +69,7 @@ internal static unsafe partial class PacketdrillInterface
     private static int NetdevSend(nint self, byte* packet, nint length)
     {
         PacketdrillInstance instance = Begin(self);
-        bool isTaken = instance.Device.Inject(new ReadOnlySpan<byte>(packet, (int)length));
+        bool isTaken = instance.Inject(new ReadOnlySpan<byte>(packet, (int)length));
         instance.Leave();
         return CResult.Return(isTaken ? Errno.None : Errno.ENOMEM);
     }

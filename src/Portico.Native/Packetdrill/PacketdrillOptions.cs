@@ -19,6 +19,7 @@ internal sealed class PacketdrillOptions
             ? remote.Network
             : new IpPrefix(Local.IsIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6, 0);
         Mtu = Number(flags, "mtu", MtuDefault);
+        SegmentBytes = Number(flags, "mss", 0);
         AcceptsAnyAddress = Number(flags, "anyip", 0) != 0;
     }
 
@@ -36,6 +37,9 @@ internal sealed class PacketdrillOptions
 
     /// <summary>The largest packet, in bytes.</summary>
     public int Mtu { get; }
+
+    /// <summary>How much data each of the segments has that a longer packet stands for, as packetdrill's --mss; 0 where it is one segment.</summary>
+    public int SegmentBytes { get; }
 
     /// <summary>Whether packets to any address are the stack's own.</summary>
     public bool AcceptsAnyAddress { get; }

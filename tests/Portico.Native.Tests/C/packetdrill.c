@@ -198,9 +198,42 @@ static void test_splicing(int fd)
     int ends[2];
     char text[8];
     CHECK(table.pipe(table.self, ends) == 0);
-    CHECK(table.splice(table.self, fd, NULL, ends[1], NULL, 3, 0) == 3);
+    CHECK(table.splice(table.self, fd, NULL, ends[1], NULL, 2, 0) == 2);
+
+    /* A script's NULL comes as the address of a 0. */
+    off64_t from = 0, to = 0;
+    CHECK(table.splice(table.self, fd, &from, ends[1], &to, 1, 0) == 1 && from == 0 && to == 0);
+    from = 1;
+    CHECK_FAILS(EINVAL, table.splice(table.self, fd, &from, ends[1], NULL, 1, 0));
     CHECK(table.read(table.self, ends[0], text, sizeof text) == 3 && memcmp(text, "xyz", 3) == 0);
     CHECK(table.close(table.self, ends[0]) == 0 && table.close(table.self, ends[1]) == 0);
+}
+
+/* A packet that is longer than the flag "mss" says stands for several segments. */
+static void test_segments(int fd, struct peer *peer)
+{
+    static char data[3001];
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    memset(data, 'x', sizeof data - 1);
+    peer_send(peer, TH_ACK | TH_PUSH, data);
+    CHECK(table.getsockopt(table.self, fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_rcv_mss == 1000);
+    CHECK(table.read(table.self, fd, data, sizeof data) == 3000);
+}
+
+/* A connection that is reset in the queue is taken with its address all the same. */
+static void test_reset_in_queue(int listener)
+{
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+    struct peer peer = {.local_port = PORT, .remote_port = 43000, .sequence = 1000};
+    peer_send(&peer, TH_SYN, "");
+    CHECK(expect(&peer, "") == (TH_SYN | TH_ACK));
+    peer_send(&peer, TH_ACK, "");
+    peer_send(&peer, TH_RST | TH_ACK, "");
+    int fd = table.accept(table.self, listener, &address, &length);
+    CHECK(fd >= 0 && length == sizeof address && address.sin_port == htons(43000));
+    CHECK(table.close(table.self, fd) == 0);
 }
 
 static long long returned_at;
@@ -306,9 +339,10 @@ static void test_journal(void)
     peer_send(&peer, TH_ACK, "");
 
     say("tc qdisc replace dev tun0 root pfifo limit 0\nsysctl -q net.ipv4.no_such_setting=1\n");
+    say("sysctl -q net.ipv4.tcp_fastopen_cookies=0 net.ipv4.tcp_fastopen_cookies=10\n");
     peer = (struct peer){.local_port = PORT, .remote_port = 42000};
     peer_send(&peer, TH_SYN, "");
-    CHECK(has("errors", "no_such_setting"));
+    CHECK(has("errors", "no_such_setting") && !has("errors", "tcp_fastopen_cookies"));
     say("tc qdisc replace dev tun0 root pfifo\nsysctl net.ipv4.tcp_synack_");
     long long start = now();
     CHECK(expect(&peer, "") == (TH_SYN | TH_ACK) && now() >= start + 900000);
@@ -330,7 +364,7 @@ int main(int count, char **arguments)
     void (*init)(const char *, void *) = (void (*)(const char *, void *))dlsym(library, "packetdrill_interface_init");
     blocked = (int (*)(void *))dlsym(library, "packetdrill_interface_blocked");
     CHECK(init != NULL && blocked != NULL && sizeof table == 33 * sizeof(void *));
-    init("own=flag,ip_version=ipv4,local_ip=" LOCAL ",prefix_len=16,gateway_ip=192.168.0.2,remote_prefix=192.0.2.0/24,mtu=1500,anyip=0", &table);
+    init("own=flag,mss=1000,ip_version=ipv4,local_ip=" LOCAL ",prefix_len=16,gateway_ip=192.168.0.2,remote_prefix=192.0.2.0/24,mtu=1500,anyip=0", &table);
     for (size_t i = 0; i < 33; i++)
         CHECK(((void **)&table)[i] != NULL);
 
@@ -344,9 +378,11 @@ int main(int count, char **arguments)
     test_waiting(fd, &peer);
     test_splicing(fd);
     test_blocking(fd, &peer);
+    test_segments(fd, &peer);
     CHECK(table.close(table.self, fd) == 0);
     CHECK_FAILS(EBADF, table.close(table.self, fd));
     test_deadlock(listener);
+    test_reset_in_queue(listener);
     CHECK(table.close(table.self, listener) == 0);
     test_connecting();
     table.free(table.self);
