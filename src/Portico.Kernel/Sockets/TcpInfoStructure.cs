@@ -11,6 +11,8 @@ internal static class TcpInfoStructure
     private const byte TCPI_OPT_TIMESTAMPS = 1;
     private const byte TCPI_OPT_SACK = 2;
     private const byte TCPI_OPT_WSCALE = 4;
+    private const byte TCPI_OPT_ECN = 8;
+    private const byte TCPI_OPT_ECN_SEEN = 16;
     private const byte TCPI_OPT_SYN_DATA = 32;
     private const byte TCPI_OPT_TFO_CHILD = 128;
 
@@ -23,6 +25,7 @@ internal static class TcpInfoStructure
         to[3] = info.Probes;
         to[4] = info.Backoff;
         to[5] = (byte)((info.Timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (info.Sack ? TCPI_OPT_SACK : 0) | (info.WindowScale ? TCPI_OPT_WSCALE : 0)
+            | (info.Ecn ? TCPI_OPT_ECN : 0) | (info.EcnSeen ? TCPI_OPT_ECN_SEEN : 0)
             | (info.SynData ? TCPI_OPT_SYN_DATA : 0) | (info.FastOpenChild ? TCPI_OPT_TFO_CHILD : 0));
         to[6] = (byte)(info.SndWindShift | (info.RcvWindShift << 4));
         to[7] = (byte)((info.IsDeliveryRateAppLimited ? 1 : 0) | (info.FastOpenClientFail << 1));
@@ -54,6 +57,7 @@ internal static class TcpInfoStructure
         Put(rest, 72, info.WindowLimitedMicros);
         Put(rest, 80, info.BufferLimitedMicros);
         BitConverter.TryWriteBytes(rest[88..], info.Delivered);
+        BitConverter.TryWriteBytes(rest[92..], info.DeliveredMarked);
         Put(rest, 96, info.BytesSent);
         Put(rest, 104, info.BytesRetrans);
         BitConverter.TryWriteBytes(rest[112..], info.DsackDuplicates);

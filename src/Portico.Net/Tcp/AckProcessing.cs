@@ -100,7 +100,7 @@ public sealed unsafe partial class TcpLayer
             {
                 TagSacked(c, ref seg, ref ack);
                 SendInRecovery(c, AlertFastRetransmit(c, ref ack, 0));
-                Mib[TcpCounter.TCPDelivered] += ack.Delivered;
+                ReportDelivered(ref ack);
                 DropFlightAtRest(c);
             }
 
@@ -119,6 +119,12 @@ public sealed unsafe partial class TcpLayer
         }
 
         ack.Facts |= UpdateSendWindow(c, ref seg);
+        if (IsCongestionEcho(c, seg.Flags))
+        {
+            ack.Facts |= AckFacts.CongestionEcho;
+        }
+
+        AcceptCwr(c, ref seg);
         c->BytesAcked += seg.Ack - c->SndUna;
         c->SndUna = seg.Ack;
         if (seg.Options.SackCount > 0 && Has(c, TcbFlags.Sack))
@@ -167,10 +173,24 @@ public sealed unsafe partial class TcpLayer
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void CountDelivered(Tcb* c, ref AckState ack, uint packets)
+    private void CountDelivered(Tcb* c, ref AckState ack, uint packets)
     {
         ack.Delivered += packets;
         c->Delivered += packets;
+        if ((ack.Facts & AckFacts.CongestionEcho) != 0)
+        {
+            CountDeliveredMarked(c, packets);
+        }
+    }
+
+    /// <summary>The stack's counters of what an ACK has delivered (tcp_newly_delivered).</summary>
+    private void ReportDelivered(ref AckState ack)
+    {
+        Mib[TcpCounter.TCPDelivered] += ack.Delivered;
+        if ((ack.Facts & AckFacts.CongestionEcho) != 0)
+        {
+            Mib[TcpCounter.TCPDeliveredCE] += ack.Delivered;
+        }
     }
 
     /// <summary>
@@ -229,7 +249,7 @@ public sealed unsafe partial class TcpLayer
             DropFlightAtRest(c);
         }
 
-        Mib[TcpCounter.TCPDelivered] += ack.Delivered;
+        ReportDelivered(ref ack);
         if (!HasUnsent(c))
         {
             return;

@@ -69,6 +69,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->LastReceivedMillis = now;
+        CheckCongestionMark(c, ref seg);
         if (length >= 128)
         {
             GrowWindow(c);

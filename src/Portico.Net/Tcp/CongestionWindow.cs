@@ -114,7 +114,7 @@ public sealed unsafe partial class TcpLayer
     private void ControlCongestion(Tcb* c, ref AckState ack)
     {
         uint delivered = ack.Delivered;
-        Mib[TcpCounter.TCPDelivered] += delivered;
+        ReportDelivered(ref ack);
         if (IsBbr(c))
         {
             RunBbr(c, ref ack);
@@ -123,7 +123,9 @@ public sealed unsafe partial class TcpLayer
 
         if (IsReducing(c))
         {
-            ReduceCwnd(c, delivered, ack.Lost > 0, (ack.Facts & AckFacts.UnaAdvanced) != 0);
+            // An ACK that reports congestion is no sign of good progress, either.
+            bool isSafe = (ack.Facts & (AckFacts.UnaAdvanced | AckFacts.CongestionEcho)) == AckFacts.UnaAdvanced && ack.Lost == 0;
+            ReduceCwnd(c, delivered, isSafe);
             return;
         }
 

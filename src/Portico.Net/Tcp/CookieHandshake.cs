@@ -12,13 +12,14 @@ public sealed unsafe partial class TcpLayer
         if ((request->Flags & TcbFlags.Timestamps) != 0)
         {
             sbyte scale = (request->Flags & TcbFlags.WindowScale) != 0 ? (sbyte)request->SndWindShift : (sbyte)-1;
-            tsVal = SynCookies.EncodeTimestamp(now, scale, (request->Flags & TcbFlags.Sack) != 0, false) + request->TsOffset;
+            tsVal = SynCookies.EncodeTimestamp(now, scale, (request->Flags & TcbFlags.Sack) != 0, request->EcnOk) + request->TsOffset;
         }
         else
         {
             // Nowhere to remember the options in.
             request->Flags &= ~(TcbFlags.Sack | TcbFlags.WindowScale);
             request->RcvWindShift = 0;
+            request->EcnOk = false;
         }
 
         ushort mss = request->PeerMss == 0 ? (ushort)(request->RemoteAddress.IsIpv4 ? 536 : 1220) : request->PeerMss;
@@ -52,9 +53,11 @@ public sealed unsafe partial class TcpLayer
         request->PeerMss = mss;
         request->Flags = TcbFlags.None;
         request->SndWindShift = 0;
+        request->EcnOk = false;
         if (seg.Options.HasTimestamp && Settings.tcp_timestamps)
         {
-            SynCookies.DecodeTimestamp(seg.Options.TsEcr - request->TsOffset, out sbyte scale, out bool sack, out _);
+            SynCookies.DecodeTimestamp(seg.Options.TsEcr - request->TsOffset, out sbyte scale, out bool sack, out bool ecn);
+            request->EcnOk = ecn && Settings.tcp_ecn != 0;
             request->Flags = TcbFlags.Timestamps | (sack && Settings.tcp_sack ? TcbFlags.Sack : 0);
             request->TsRecent = seg.Options.TsVal;
             if (scale >= 0 && Settings.tcp_window_scaling)

@@ -114,6 +114,7 @@ public sealed unsafe partial class TcpLayer
         c->CopiedSeq = seg.Seq + 1;
         c->RcvUp = seg.Seq;
         c->SndWl1 = seg.Seq;
+        AgreeOnEcn(c, seg.Flags);
         if (!seg.Options.HasTimestamp)
         {
             c->Flags &= ~TcbFlags.Timestamps;

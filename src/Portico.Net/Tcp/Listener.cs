@@ -115,4 +115,7 @@ internal unsafe struct SynRequest
 
     /// <summary>Taken by the forwarder and not decided: nothing has been answered.</summary>
     public bool Held;
+
+    /// <summary>ECN is agreed to.</summary>
+    public bool EcnOk;
 }

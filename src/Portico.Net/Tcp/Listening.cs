@@ -268,6 +268,7 @@ public sealed unsafe partial class TcpLayer
         c->SndWindShift = (request->Flags & TcbFlags.WindowScale) != 0 ? request->SndWindShift : (byte)0;
         c->RcvWindShift = (request->Flags & TcbFlags.WindowScale) != 0 ? request->RcvWindShift : (byte)0;
         c->TsOffset = request->TsOffset;
+        SetExtra(c, TcbExtras.EcnOk, request->EcnOk);
         c->AdvMss = request->AdvMss;
         if ((request->Flags & TcbFlags.Timestamps) != 0)
         {

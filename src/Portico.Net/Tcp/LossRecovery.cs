@@ -218,13 +218,14 @@ public sealed unsafe partial class TcpLayer
         f->PrrDelivered = 0;
         f->PrrOut = 0;
         c->SsThresh = CongestionSsThresh(c);
+        QueueCwr(c);
     }
 
     /// <summary>
     /// RFC 9937: what may be sent on each ACK so that the window arrives at ssthresh as the round ends: in proportion while there is
     /// more in flight than that, else as much as was delivered, and one more while an ACK moves forward without a new loss.
     /// </summary>
-    private static void ReduceCwnd(Tcb* c, uint delivered, bool newlyLost, bool unaAdvanced)
+    private static void ReduceCwnd(Tcb* c, uint delivered, bool isSafe)
     {
         Flight* f = c->Flight;
         if (delivered == 0 || f->PriorCwnd == 0)
@@ -244,7 +245,7 @@ public sealed unsafe partial class TcpLayer
         else
         {
             send = Math.Max((int)f->PrrDelivered - (int)f->PrrOut, (int)delivered);
-            if (unaAdvanced && !newlyLost)
+            if (isSafe)
             {
                 send++;
             }

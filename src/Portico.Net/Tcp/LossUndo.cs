@@ -27,7 +27,11 @@ public sealed unsafe partial class TcpLayer
         if (f->PriorSsThresh != 0)
         {
             c->Cwnd = CongestionUndoCwnd(c);
-            c->SsThresh = Math.Max(c->SsThresh, f->PriorSsThresh);
+            if (f->PriorSsThresh > c->SsThresh)
+            {
+                c->SsThresh = f->PriorSsThresh;
+                c->Extras &= ~TcbExtras.EcnQueueCwr;
+            }
         }
 
         c->CwndStampMillis = NowMillis;

@@ -7,6 +7,7 @@ public sealed unsafe partial class TcpLayer
     private void QueueOutOfOrder(Tcb* c, ref Arrival seg, uint windowEnd)
     {
         c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
+        CheckCongestionMark(c, ref seg);
         if (!MayQueueOutOfOrder(c))
         {
             CountDrop(TcpCounter.TCPOFODrop);

@@ -124,7 +124,6 @@ public sealed unsafe partial class TcpLayer
 
         AckState ack = default;
         uint inFlight = PacketsInFlight(c);
-        uint lost = c->Flight->LostTotal;
         DetectLossByTime(c, ref ack);
         if (inFlight != PacketsInFlight(c))
         {
@@ -133,7 +132,7 @@ public sealed unsafe partial class TcpLayer
                 EnterRecovery(c, false);
                 if (!IsBbr(c))
                 {
-                    ReduceCwnd(c, 1, c->Flight->LostTotal != lost, false);
+                    ReduceCwnd(c, 1, isSafe: false);
                 }
             }
 

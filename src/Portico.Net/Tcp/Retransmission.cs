@@ -101,6 +101,11 @@ public sealed unsafe partial class TcpLayer
             return false;
         }
 
+        if ((segment->Flags & EcnSetup) != 0)
+        {
+            StopAskingForEcn(segment);
+        }
+
         if (c->State is not (TcpState.SynSent or TcpState.SynReceived))
         {
             // A receiver that shrank its window gets only what fits, except for the very first segment: that one probes (RFC 9293 3.8.6).

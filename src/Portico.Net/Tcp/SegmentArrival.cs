@@ -134,7 +134,8 @@ public sealed unsafe partial class TcpLayer
     /// </summary>
     private bool TryFastPath(Tcb* c, ref Arrival seg)
     {
-        const TcpFlags Significant = TcpFlags.Fin | TcpFlags.Syn | TcpFlags.Rst | TcpFlags.Ack | TcpFlags.Urg;
+        const TcpFlags Significant = TcpFlags.Fin | TcpFlags.Syn | TcpFlags.Rst | TcpFlags.Ack | TcpFlags.Urg
+            | TcpFlags.Ece | TcpFlags.Cwr;
         if ((seg.Flags & Significant) != TcpFlags.Ack || seg.Seq != c->RcvNxt || seg.Options.SackCount != 0
             || c->OutOfOrderRoot != null || Seq.Gt(seg.Ack, c->SndNxt) || Seq.Lt(seg.Ack, c->SndUna)
             || Seq.Gt(seg.EndSeq, c->RcvWup + c->RcvWnd))

@@ -214,6 +214,11 @@ public sealed unsafe partial class TcpLayer
     /// <summary>Puts the TCP header in front of the payload and sends the packet, which stands for so many segments.</summary>
     private void Emit(Tcb* c, Packet packet, uint seq, TcpFlags flags, bool withSack, uint segments = 1)
     {
+        if (Has(c, TcbExtras.EcnOk))
+        {
+            flags |= MarkSegment(c, seq, packet.Length > 0);
+        }
+
         int headerLength = TcpHeader.LengthMin;
         bool timestamps = Has(c, TcbFlags.Timestamps);
         int sackBytes = withSack ? SackOptionBytes(c) : 0;
@@ -348,7 +353,7 @@ public sealed unsafe partial class TcpLayer
         packet.TransportOffset = packet.Start;
         options[..optionBytes].CopyTo(header[TcpHeader.LengthMin..]);
         TcpHeader.Write(header, c->LocalPort, c->RemotePort, segment->Node.Start, acks ? c->RcvNxt : 0, headerLength,
-            TcpFlags.Syn | (acks ? TcpFlags.Ack : 0), (ushort)Math.Min(c->RcvWnd, 65535), 0);
+            TcpFlags.Syn | (acks ? TcpFlags.Ack : 0) | EcnOfSyn(c, segment, acks), (ushort)Math.Min(c->RcvWnd, 65535), 0);
         packet.Checksum = ChecksumState.Partial;
         c->SegsOut++;
         if (acks)

@@ -35,6 +35,7 @@ public sealed unsafe partial class TcpLayer
             request->SndWindShift = (byte)Math.Min((int)seg.Options.WindowScale, 14);
         }
 
+        request->EcnOk = MayAgreeOnEcn(ref seg);
         ChooseRequestWindow(request, receiveBuffer);
     }
 
@@ -58,7 +59,7 @@ public sealed unsafe partial class TcpLayer
             (request->Flags & TcbFlags.Timestamps) != 0, tsVal, request->TsRecent);
         optionBytes += WriteCookie(options[optionBytes..], cookie);
         SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, iss, request->RcvNxt,
-            TcpFlags.Syn | TcpFlags.Ack, request->RcvWnd, options[..optionBytes], notes);
+            TcpFlags.Syn | TcpFlags.Ack | (request->EcnOk ? TcpFlags.Ece : TcpFlags.None), request->RcvWnd, options[..optionBytes], notes);
     }
 
     /// <summary>A segment for a half-open connection (Linux: tcp_check_req; RFC 9293 3.10.7.4 for SYN-RECEIVED).</summary>

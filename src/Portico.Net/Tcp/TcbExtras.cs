@@ -36,6 +36,18 @@ internal enum TcbExtras : uint
     /// <summary>Why Fast Open failed: tcpi_fastopen_client_fail, in two bits.</summary>
     FastOpenFailShift = 10,
     FastOpenFailMask = 3 << 10,
+
+    /// <summary>ECN is agreed on (RFC 3168), or asked for in SYN-SENT (Linux: TCP_ECN_OK and its companions).</summary>
+    EcnOk = 1 << 12,
+
+    /// <summary>The window was reduced: the next new data says so (CWR).</summary>
+    EcnQueueCwr = 1 << 13,
+
+    /// <summary>CE has come in: every segment has ECE until the peer answers by CWR.</summary>
+    EcnDemandCwr = 1 << 14,
+
+    /// <summary>Data with ECT or CE has come in.</summary>
+    EcnSeen = 1 << 15,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>
@@ -48,6 +60,9 @@ internal struct TcpSide
 
     /// <summary>TCP_NOTSENT_LOWAT; 0 for the stack's.</summary>
     public uint NotSentLow;
+
+    /// <summary>Segments that were delivered by ACKs with ECE (tcpi_delivered_ce).</summary>
+    public uint DeliveredMarked;
 }
 
 // Side records come with the first feature that needs one, and go with the connection.

@@ -146,5 +146,6 @@ public enum TcpCounter
     TCPFastOpenCookieReqd,
     TCPFastOpenBlackhole,
     TCPFastOpenPassiveAltKey,
+    TCPDeliveredCE,
 #pragma warning restore CS1591
 }

@@ -13,6 +13,12 @@ public struct TcpInfo
     public bool Sack;
     public bool WindowScale;
 
+    /// <summary>ECN is agreed on, or asked for (TCPI_OPT_ECN).</summary>
+    public bool Ecn;
+
+    /// <summary>Data marked ECT or CE has come in (TCPI_OPT_ECN_SEEN).</summary>
+    public bool EcnSeen;
+
     /// <summary>The data of a SYN was acknowledged with it.</summary>
     public bool SynData;
 
@@ -57,6 +63,9 @@ public struct TcpInfo
     public uint LastDataReceivedMillis;
     public uint LastAckReceivedMillis;
     public uint Delivered;
+
+    /// <summary>Segments that ACKs with ECE have delivered (tcpi_delivered_ce).</summary>
+    public uint DeliveredMarked;
     public uint TotalRetrans;
     public uint NotSentBytes;
     public uint ReceiveQueueBytes;

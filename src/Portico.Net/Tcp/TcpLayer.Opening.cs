@@ -179,7 +179,7 @@ public sealed unsafe partial class TcpLayer
     {
         syn->Node.Start = c->Iss;
         syn->Node.End = c->Iss + 1;
-        syn->Flags = TcpFlags.Syn;
+        syn->Flags = TcpFlags.Syn | (c->State == TcpState.SynSent ? AskForEcn(c) : TcpFlags.None);
         syn->PacketCount = 1;
         c->SndUna = c->Iss;
         c->SndNxt = c->WriteSeq = c->Iss + 1;

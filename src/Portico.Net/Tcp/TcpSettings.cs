@@ -11,6 +11,7 @@ public sealed class TcpSettings
     internal const int FastOpenClientNoCookie = 4;
     internal const int FastOpenServerNoCookie = 0x200;
     internal const int FastOpenEveryListener = 0x400;
+    internal const int EcnAsk = 1;
 
 #pragma warning disable IDE1006 // The names are Linux's.
     /// <summary>Minimum, default and largest receive buffer, in bytes of memory (net.ipv4.tcp_rmem).</summary>
@@ -45,6 +46,12 @@ public sealed class TcpSettings
 
     /// <summary>RFC 7323 window scaling.</summary>
     public bool tcp_window_scaling { get; set; } = true;
+
+    /// <summary>Explicit congestion notification (RFC 3168): 0 never, 1 asked for and agreed to, 2 agreed to when the peer asks.</summary>
+    public int tcp_ecn { get; set; } = 2;
+
+    /// <summary>Whether a SYN that asked for ECN and got no answer is repeated without asking (RFC 3168 6.1.1.1).</summary>
+    public bool tcp_ecn_fallback { get; set; } = true;
 
     /// <summary>
     /// TCP Fast Open (RFC 7413), by bits: 1 client, 2 server, 4 the client sends data without a cookie, 0x200 the server takes data without

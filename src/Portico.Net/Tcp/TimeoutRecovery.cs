@@ -32,6 +32,7 @@ public sealed unsafe partial class TcpLayer
         c->CaState = CaState.Loss;
         f->HighSeq = c->SndNxt;
         f->TlpOut = false;
+        QueueCwr(c);
 
         // What was ever sent again is told apart for good, so recoveries that follow each other do not confuse F-RTO.
         f->Frto = Settings.tcp_frto != 0 && (newRecovery || c->Retransmits > 0);

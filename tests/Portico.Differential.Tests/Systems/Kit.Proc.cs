@@ -15,6 +15,8 @@ internal sealed unsafe partial class Kit
         "net/ipv4/ip_local_port_range",
         "net/ipv4/tcp_rmem",
         "net/ipv4/tcp_sack",
+        "net/ipv4/tcp_ecn",
+        "net/ipv4/tcp_ecn_fallback",
         "net/ipv4/tcp_syn_retries",
         "net/ipv4/tcp_fastopen",
         "net/ipv4/tcp_keepalive_time",

@@ -28,12 +28,15 @@ internal abstract partial class InetSocketFile
         }
     }
 
+    /// <summary>The mark of the last packet (RFC 3168), which IP_TOS shows with the rest.</summary>
+    protected virtual int EcnMark => 0;
+
     private int? GetIpNumber(IpOption option)
     {
         switch (option)
         {
             case IpOption.IP_TOS:
-                return Inet.Tos;
+                return Inet.Tos | EcnMark;
             case IpOption.IP_TTL:
                 return Inet.Ttl < 0 ? Stack.Ip.Options.ip_default_ttl : Inet.Ttl;
             case IpOption.IP_ROUTER_ALERT:

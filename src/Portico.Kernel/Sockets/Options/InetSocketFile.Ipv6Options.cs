@@ -62,7 +62,7 @@ internal abstract partial class InetSocketFile
             case Ipv6Option.IPV6_MINHOPCOUNT:
                 return Inet.MinHopCount;
             case Ipv6Option.IPV6_TCLASS:
-                return Inet.TrafficClass;
+                return Inet.TrafficClass | EcnMark;
             case Ipv6Option.IPV6_ROUTER_ALERT:
                 return 0;
             case Ipv6Option.IPV6_ADDR_PREFERENCES:

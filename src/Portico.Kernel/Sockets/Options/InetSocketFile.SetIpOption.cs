@@ -7,7 +7,7 @@ namespace Portico.Kernel;
 // setsockopt(2) of the level IPPROTO_IP (do_ip_setsockopt in Linux).
 internal abstract partial class InetSocketFile
 {
-    private const byte EcnMask = 3;
+    protected const byte EcnMask = 3;
 
     private Errno SetIpOption(Process process, IpOption option, ReadOnlySpan<byte> value)
     {

@@ -48,6 +48,8 @@ internal static class NetworkSysctls
         OfFlag("tcp_timestamps", static tcp => tcp.tcp_timestamps, static (tcp, on) => tcp.tcp_timestamps = on),
         OfFlag("tcp_sack", static tcp => tcp.tcp_sack, static (tcp, on) => tcp.tcp_sack = on),
         OfFlag("tcp_dsack", static tcp => tcp.tcp_dsack, static (tcp, on) => tcp.tcp_dsack = on),
+        Sysctl.OfByte("net.ipv4.tcp_ecn", 2, static tcp => tcp.tcp_ecn, static (tcp, value) => tcp.tcp_ecn = (int)value),
+        Sysctl.OfByte("net.ipv4.tcp_ecn_fallback", 1, static tcp => tcp.tcp_ecn_fallback ? 1 : 0, static (tcp, value) => tcp.tcp_ecn_fallback = value != 0),
         OfFlag("tcp_window_scaling", static tcp => tcp.tcp_window_scaling, static (tcp, on) => tcp.tcp_window_scaling = on),
         OfFlag("tcp_abort_on_overflow", static tcp => tcp.tcp_abort_on_overflow, static (tcp, on) => tcp.tcp_abort_on_overflow = on),
         OfFlag("tcp_rfc1337", static tcp => tcp.tcp_rfc1337, static (tcp, on) => tcp.tcp_rfc1337 = on),
