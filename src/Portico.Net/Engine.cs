@@ -58,6 +58,9 @@ public sealed class Engine : IDisposable
     /// <summary>The time of the current entry.</summary>
     public MonoTime Now { get; private set; }
 
+    /// <summary>The same in milliseconds: asked for many times in each entry, divided once. Wraps after 49 days.</summary>
+    internal uint NowMillis { get; private set; }
+
     /// <summary>The seeded source of random numbers.</summary>
     public RandomSource Random { get; }
 
@@ -109,7 +112,14 @@ public sealed class Engine : IDisposable
     public void RemoveLink(ILink link) => _links.Remove(link);
 
     /// <summary>Sets the time of the entry that begins. Time never goes back: an earlier reading is ignored.</summary>
-    public void EnterAt(MonoTime now) => Now = MonoTime.Max(Now, now);
+    public void EnterAt(MonoTime now)
+    {
+        if (now > Now)
+        {
+            Now = now;
+            NowMillis = (uint)(now.Nanoseconds / 1_000_000);
+        }
+    }
 
     /// <summary>
     /// Tells the time, fires what has come due, and delivers what waits, at most <paramref name="workLimit"/> packets. True if some

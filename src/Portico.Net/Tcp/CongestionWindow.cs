@@ -16,7 +16,6 @@ public sealed unsafe partial class TcpLayer
         Mss = c->Mss,
         SrttMicros = c->Rtt.SrttMicros,
         MinRttMicros = c->Rtt.MinRttMicros,
-        IsCwndLimited = IsCwndLimited(c),
         IsPaced = Has(c, TcbFlags.Paced),
         HystartDetect = Settings.hystart_detect,
         Now = _engine.Now,
@@ -94,7 +93,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>The algorithm hears of each ACK of new data, with a round-trip sample where there is one.</summary>
     private void CongestionPacketsAcked(Tcb* c, uint packets, int rttMicros)
     {
-        if (rttMicros < 0 || IsBbr(c))
+        if (rttMicros < 0 || c->Algorithm == TcpCongestion.Reno || IsBbr(c))
         {
             return;
         }
@@ -136,11 +135,17 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
+        c->CwndStampMillis = NowMillis;
+        if (!IsCwndLimited(c))
+        {
+            // RFC 7661's reason: a window that is not used does not grow.
+            return;
+        }
+
         CongestionContext context = ContextOf(c);
         context.Acked = delivered;
         Congestion.CongestionAvoid(c->Algorithm, ref c->Congestion, ref context);
         Adopt(c, context);
-        c->CwndStampMillis = NowMillis;
     }
 
     /// <summary>Remembers whether cwnd was what held the sender back in this window (Linux: tcp_cwnd_validate).</summary>

@@ -169,7 +169,7 @@ public sealed unsafe partial class TcpLayer
     private void OnDataSent(Tcb* c, uint segments)
     {
         uint now = NowMillis;
-        if (PacketsInFlight(c) == 0 && (c->Congestion.EpochStart != 0 || IsBbr(c)))
+        if (PacketsInFlight(c) == 0 && ((c->Congestion.EpochStart != 0 && now != c->LastSentMillis) || IsBbr(c)))
         {
             SendCongestionEvent(c, CongestionEvent.TransmitStart);
         }

@@ -121,7 +121,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         uint mss = CurrentMss(c);
-        uint most = SegmentsPerPacket(c, mss);
+        uint most = 0;
         uint sent = 0;
         bool cwndLimited = false;
         bool windowLimited = false;
@@ -146,7 +146,6 @@ public sealed unsafe partial class TcpLayer
                 quota = 1;
             }
 
-            quota = Math.Min(quota, most);
             uint length = PayloadLength(segment);
             if (!WindowAllows(c, segment, mss))
             {
@@ -164,6 +163,7 @@ public sealed unsafe partial class TcpLayer
             }
             else
             {
+                most = most != 0 ? most : SegmentsPerPacket(c, mss);
                 if (burst == Burst.All && ShouldDefer(c, segment, most, ref cwndLimited, ref windowLimited))
                 {
                     break;
@@ -171,7 +171,7 @@ public sealed unsafe partial class TcpLayer
 
                 if (!Has(c, TcbFlags.UrgentMode))
                 {
-                    limit = SplitPoint(c, segment, mss, quota, nagle);
+                    limit = SplitPoint(c, segment, mss, Math.Min(quota, most), nagle);
                 }
             }
 
@@ -270,7 +270,7 @@ public sealed unsafe partial class TcpLayer
     {
         Flight* f = FlightOf(c);
         uint length = PayloadLength(segment);
-        segment->PacketCount = (ushort)Math.Max(1, (length + mss - 1) / mss);
+        segment->PacketCount = (ushort)(length <= mss ? 1 : (length + mss - 1) / mss);
         if (!Transmit(c, segment))
         {
             return false;

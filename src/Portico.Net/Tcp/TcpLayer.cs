@@ -91,7 +91,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     private uint NowMillis
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => (uint)(_engine.Now.Nanoseconds / 1_000_000);
+        get => _engine.NowMillis;
     }
 
     private uint NowMicros

@@ -89,9 +89,6 @@ internal struct CongestionContext
     public int SrttMicros;
     public int MinRttMicros;
 
-    /// <summary>Whether the window, not the application or the peer, was what limited the sender.</summary>
-    public bool IsCwndLimited;
-
     /// <summary>How HyStart may find the end of slow start: 1 by trains of acknowledgments, 2 by delay.</summary>
     public int HystartDetect;
 
@@ -153,7 +150,7 @@ internal interface ICongestionControl
     /// <summary>The threshold after a loss or a congestion mark.</summary>
     static abstract uint SsThresh(ref CongestionState state, ref CongestionContext context);
 
-    /// <summary>Grows the window for <see cref="CongestionContext.Acked"/> packets.</summary>
+    /// <summary>Grows the window, which was what limited the sender, for <see cref="CongestionContext.Acked"/> packets.</summary>
     static abstract void CongestionAvoid(ref CongestionState state, ref CongestionContext context);
 
     /// <summary>An acknowledgment with a round-trip sample; negative if it has none.</summary>

@@ -48,11 +48,6 @@ internal readonly struct Cubic : ICongestionControl
 
     public static void CongestionAvoid(ref CongestionState state, ref CongestionContext context)
     {
-        if (!context.IsCwndLimited)
-        {
-            return;
-        }
-
         uint acked = context.Acked;
         if (context.InSlowStart)
         {

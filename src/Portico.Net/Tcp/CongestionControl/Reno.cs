@@ -9,11 +9,6 @@ internal readonly struct Reno : ICongestionControl
 
     public static void CongestionAvoid(ref CongestionState state, ref CongestionContext context)
     {
-        if (!context.IsCwndLimited)
-        {
-            return;
-        }
-
         uint acked = context.Acked;
         if (context.InSlowStart)
         {
