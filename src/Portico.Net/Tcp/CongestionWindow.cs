@@ -124,7 +124,9 @@ public sealed unsafe partial class TcpLayer
         {
             // An ACK that reports congestion is no sign of good progress, either.
             bool isSafe = (ack.Facts & (AckFacts.UnaAdvanced | AckFacts.CongestionEcho)) == AckFacts.UnaAdvanced && ack.Lost == 0;
-            ReduceCwnd(c, delivered, isSafe);
+            bool isPartial = c->CaState == CaState.Recovery && !Has(c, TcbFlags.Sack) && (ack.Facts & AckFacts.UnaAdvanced) != 0
+                && Seq.Lt(c->SndUna, c->Flight->HighSeq);
+            ReduceCwnd(c, delivered, isSafe, isPartial);
             return;
         }
 

@@ -18,8 +18,7 @@ public sealed unsafe partial class TcpLayer
 
     private DestinationCache _destinations = null!;
 
-    /// <summary>How often Fast Open has been paused since it last worked, and when the last time was.</summary>
-    private int _fastOpenPauses;
+    /// <summary>When Fast Open was last paused.</summary>
     private long _fastOpenPausedNanos;
 
     /// <summary>Forgets what has been learned of destinations: cookies and the rest (ip tcp_metrics flush all).</summary>
@@ -134,6 +133,8 @@ public sealed unsafe partial class TcpLayer
             cookie.Length = -1;
             return false;
         }
+
+        SetExtra(c, TcbExtras.FastOpenTries, Settings.tcp_fastopen_blackhole_timeout_sec != 0 && Settings.FastOpenPauses != 0);
 
         if ((Settings.tcp_fastopen & TcpSettings.FastOpenClientNoCookie) != 0 || Has(c, TcbExtras.FastOpenNoCookie))
         {
@@ -270,7 +271,7 @@ public sealed unsafe partial class TcpLayer
         if (Settings.tcp_fastopen_blackhole_timeout_sec != 0)
         {
             _fastOpenPausedNanos = NowNanos;
-            _fastOpenPauses++;
+            Settings.FastOpenPauses++;
             ++Mib[TcpCounter.TCPFastOpenBlackhole];
         }
     }
@@ -278,13 +279,54 @@ public sealed unsafe partial class TcpLayer
     private bool IsFastOpenPaused()
     {
         const int DoublingsMax = 6;
-        if (Settings.tcp_fastopen_blackhole_timeout_sec == 0 || _fastOpenPauses == 0)
+        if (Settings.tcp_fastopen_blackhole_timeout_sec == 0 || Settings.FastOpenPauses == 0)
         {
             return false;
         }
 
-        long pause = (long)Settings.tcp_fastopen_blackhole_timeout_sec * 1_000_000_000 << Math.Min(_fastOpenPauses - 1, DoublingsMax);
+        long pause = (long)Settings.tcp_fastopen_blackhole_timeout_sec * 1_000_000_000 << Math.Min(Settings.FastOpenPauses - 1, DoublingsMax);
         return NowNanos - _fastOpenPausedNanos < pause;
+    }
+
+    /// <summary>
+    /// The end of a connection that was opened with Fast Open (tcp_fastopen_active_disable_ofo_check): one to which nothing but a FIN behind a
+    /// hole has come stands for a path that swallows what follows the SYN; one that has worked after a pause ends the pauses.
+    /// </summary>
+    private void JudgeFastOpenPath(Tcb* c)
+    {
+        if (!Has(c, TcbExtras.SynFastOpen))
+        {
+            return;
+        }
+
+        if (HasReceivedNothing(c))
+        {
+            SegmentNode* first = SegmentTree.First(c->OutOfOrderRoot);
+            if (first != null && ((RxSegment*)first)->Fin)
+            {
+                PauseFastOpen();
+            }
+        }
+        else if (Has(c, TcbExtras.FastOpenTries) && _stack.Ip.InterfaceAt(c->Route.InterfaceIndex) is { IsLoopback: false })
+        {
+            Settings.FastOpenPauses = 0;
+        }
+    }
+
+    /// <summary>The same of a reset that is not where the next byte should be, before any byte has come.</summary>
+    private void JudgeFastOpenReset(Tcb* c)
+    {
+        if (Has(c, TcbExtras.SynFastOpen) && c->State == TcpState.Established && HasReceivedNothing(c))
+        {
+            PauseFastOpen();
+        }
+    }
+
+    /// <summary>No data segment has come (data_segs_in): nothing in order, and behind a hole a FIN at most.</summary>
+    private static bool HasReceivedNothing(Tcb* c)
+    {
+        SegmentNode* first = SegmentTree.First(c->OutOfOrderRoot);
+        return c->BytesReceived == 0 && (first == null || ((RxSegment*)first)->Fin);
     }
 
     /// <summary>Timeouts of a connection with Fast Open: the third in a row, or the last, pauses it for all.</summary>

@@ -60,6 +60,7 @@ public sealed unsafe partial class TcpLayer
 
         // Fourth: the peer's SYN.
         AdoptPeerSyn(c, ref seg);
+        NoteLostSyn(c, ref seg);
         if (seg.Has(TcpFlags.Ack))
         {
             c->SndWnd = seg.Window;
@@ -148,6 +149,22 @@ public sealed unsafe partial class TcpLayer
         InitializeReceiveMss(c);
     }
 
+    /// <summary>
+    /// Whether our SYN was lost: its timer fired, and the answer is not by its timestamp one to the first, which was only late (Linux:
+    /// tcp_try_undo_spurious_syn).
+    /// </summary>
+    private static void NoteLostSyn(Tcb* c, ref Arrival seg)
+    {
+        if (c->TotalRto != 0 && c->Flight != null && c->Flight->RetransStamp != 0)
+        {
+            SetExtra(c, TcbExtras.SynLost, !AnswersEarlier(Has(c, TcbFlags.Timestamps), ref seg, c->Flight->RetransStamp));
+        }
+    }
+
+    /// <summary>Whether a segment answers what was sent before a time of our timestamp clock.</summary>
+    private static bool AnswersEarlier(bool timestamps, ref Arrival seg, uint stamp) =>
+        timestamps && seg.Options.HasTimestamp && seg.Options.TsEcr != 0 && (int)(seg.Options.TsEcr - stamp) < 0;
+
     /// <summary>What changes when a connection becomes ESTABLISHED, from either side.</summary>
     private void BecomeEstablished(Tcb* c, ref Arrival seg)
     {
@@ -160,6 +177,9 @@ public sealed unsafe partial class TcpLayer
         else
         {
             InitializeBuffers(c);
+
+            // RFC 5681 3.1: the path that lost the SYN is not to be filled at once.
+            c->Cwnd = Has(c, TcbExtras.SynLost) ? 1 : InitialWindow;
             if (c->Flight != null)
             {
                 c->Flight->RetransStamp = 0;

@@ -100,6 +100,9 @@ internal unsafe struct SynRequest
     public uint TsOffset;
     public long SentTime;
     public uint LastAnsweredMillis;
+
+    /// <summary>The timestamp of the SYN-ACK that followed the first timeout; 0 when there was none.</summary>
+    public uint RetransStamp;
     public ushort PeerMss;
     public ushort AdvMss;
     public ushort RcvWnd;

@@ -206,6 +206,7 @@ public sealed unsafe partial class TcpLayer
             c->Rtt.UpdateMin((int)Math.Min(rttMicros, 60_000_000), NowMillis);
         }
 
+        TakeOverTimeouts(c, request, ref seg);
         if (request->Index != 0)
         {
             RemoveRequest(request);
@@ -217,6 +218,19 @@ public sealed unsafe partial class TcpLayer
         QueueAccepted(listener, c);
         ArriveSynchronized(c, ref seg);
         _engine.Notify(listener.Owner, SocketEvents.Readable);
+    }
+
+    /// <summary>What the connection knows of the SYN-ACKs that had to be repeated.</summary>
+    private void TakeOverTimeouts(Tcb* c, SynRequest* request, ref Arrival seg)
+    {
+        c->TotalRetrans = request->Retransmits;
+        if (request->RetransStamp != 0)
+        {
+            c->TotalRto = request->Retransmits;
+            c->TotalRtoRecoveries = 1;
+            c->TotalRtoMillis = NowMillis + request->TsOffset - request->RetransStamp + SynTimeoutMillis;
+            SetExtra(c, TcbExtras.SynLost, !AnswersEarlier((request->Flags & TcbFlags.Timestamps) != 0, ref seg, request->RetransStamp));
+        }
     }
 
     /// <summary>Into the listener's accept queue, at its end.</summary>

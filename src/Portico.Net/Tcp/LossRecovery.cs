@@ -225,7 +225,7 @@ public sealed unsafe partial class TcpLayer
     /// RFC 9937: what may be sent on each ACK so that the window arrives at ssthresh as the round ends: in proportion while there is
     /// more in flight than that, else as much as was delivered, and one more while an ACK moves forward without a new loss.
     /// </summary>
-    private static void ReduceCwnd(Tcb* c, uint delivered, bool isSafe)
+    private static void ReduceCwnd(Tcb* c, uint delivered, bool isSafe, bool isPartial = false)
     {
         Flight* f = c->Flight;
         if (delivered == 0 || f->PriorCwnd == 0)
@@ -253,8 +253,9 @@ public sealed unsafe partial class TcpLayer
             send = Math.Min(delta, send);
         }
 
-        // The first retransmission goes out in any case.
-        send = Math.Max(send, f->PrrOut > 0 ? 0 : 1);
+        // The first retransmission goes out in any case, and so does the next hole's, which without SACK only a partial ACK shows (RFC 6582
+        // 3.2): nobody else would ask for it before the timeout.
+        send = Math.Max(send, f->PrrOut > 0 && !isPartial ? 0 : 1);
         c->Cwnd = Math.Max(inFlight + (uint)send, 1);
     }
 

@@ -246,6 +246,7 @@ public sealed unsafe partial class TcpLayer
             c->SndWnd = seg.Window << c->SndWindShift;
             c->SndWl1 = seg.Seq;
             c->MaxWindow = Math.Max(c->MaxWindow, c->SndWnd);
+            NoteLostSyn(c, ref seg);
             HandleAck(c, ref seg);
             BecomeEstablished(c, ref seg);
         }

@@ -111,6 +111,7 @@ public sealed unsafe partial class TcpLayer
         if (!exact)
         {
             CountDrop(TcpCounter.InvalidResets);
+            JudgeFastOpenReset(c);
             SendChallengeAck(c);
             return;
         }

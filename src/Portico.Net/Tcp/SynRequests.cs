@@ -232,6 +232,11 @@ public sealed unsafe partial class TcpLayer
         }
 
         ++Mib[TcpCounter.TCPTimeouts];
+        if (request->RetransStamp == 0)
+        {
+            request->RetransStamp = Math.Max(NowMillis + request->TsOffset, 1);
+        }
+
         RetransmitSynAck(request);
         _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + BackedOff(SynAckTimeoutNanos, request->Retransmits)));
     }

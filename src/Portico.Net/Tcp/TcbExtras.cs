@@ -27,6 +27,9 @@ internal enum TcbExtras : uint
     /// <summary>The same, and the handshake's last ACK has not come (fastopen_rsk).</summary>
     FastOpenPending = 1 << 6,
 
+    /// <summary>A pause of Fast Open is over, and this connection tells whether the path is good again (syn_fastopen_ch).</summary>
+    FastOpenTries = 1 << 7,
+
     /// <summary>TCP_FASTOPEN_NO_COOKIE.</summary>
     FastOpenNoCookie = 1 << 8,
 
@@ -48,6 +51,9 @@ internal enum TcbExtras : uint
 
     /// <summary>Data with ECT or CE has come in.</summary>
     EcnSeen = 1 << 15,
+
+    /// <summary>The SYN or SYN-ACK that began the connection was lost.</summary>
+    SynLost = 1 << 16,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>

@@ -216,6 +216,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         }
 
         SetState(c, TcpState.Closed, cause, error);
+        JudgeFastOpenPath(c);
         Detach(c);
         FreeSendQueue(c);
         if ((c->Flags & TcbFlags.Orphan) != 0)

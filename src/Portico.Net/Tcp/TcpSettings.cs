@@ -62,8 +62,22 @@ public sealed class TcpSettings
     /// <summary>Bytes that may wait unsent in a connection before poll(2) says no more that it is writable (TCP_NOTSENT_LOWAT).</summary>
     public uint tcp_notsent_lowat { get; set; } = uint.MaxValue;
 
-    /// <summary>Seconds for which Fast Open pauses where a path seems to swallow it, doubled each time up to 64 times; 0 for never.</summary>
-    public int tcp_fastopen_blackhole_timeout_sec { get; set; }
+    /// <summary>
+    /// Seconds for which Fast Open pauses where a path seems to swallow it, doubled each time up to 64 times; 0 for never. Setting it ends the
+    /// pause.
+    /// </summary>
+    public int tcp_fastopen_blackhole_timeout_sec
+    {
+        get;
+        set
+        {
+            field = value;
+            FastOpenPauses = 0;
+        }
+    }
+
+    /// <summary>How often Fast Open has been paused since it last worked.</summary>
+    internal int FastOpenPauses { get; set; }
 
     /// <summary>Most destinations of which something is remembered (Linux: tcp_metrics).</summary>
     public int DestinationsMax { get; init; } = 8192;
