@@ -28,9 +28,10 @@ internal static class ConformanceTable
         int passed = scripts.Count(static entry => entry.Passes);
         text.AppendLine(CultureInfo.InvariantCulture, $"{scripts.Length} scripts, {passed} pass, {scripts.Length - passed} fail.\n");
         WriteRequirements(text, scripts);
-        foreach (IGrouping<int, (OwnScript Script, bool Passes)> rfc in scripts.GroupBy(static entry => entry.Script.Rfc).OrderBy(static group => group.Key != 9293).ThenBy(static group => group.Key))
+        foreach (IGrouping<int, (OwnScript Script, bool Passes)> rfc in scripts.GroupBy(static entry => entry.Script.Rfc).OrderBy(static group => group.Key == 9293 ? 0 : group.Key == OwnScript.OfLinux ? int.MaxValue : group.Key))
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"\n### RFC {rfc.Key}\n\n| Section | Requirement | What is proved | Script | Result |\n|---|---|---|---|---|");
+            string heading = rfc.Key == OwnScript.OfLinux ? "Options of Linux" : $"RFC {rfc.Key}";
+            text.AppendLine(CultureInfo.InvariantCulture, $"\n### {heading}\n\n| Section | Requirement | What is proved | Script | Result |\n|---|---|---|---|---|");
             foreach ((OwnScript script, bool passes) in rfc.OrderBy(static entry => SectionOrder(entry.Script.Section), StringComparer.Ordinal).ThenBy(static entry => entry.Script.Path, StringComparer.Ordinal))
             {
                 text.AppendLine(CultureInfo.InvariantCulture, $"| {script.Section} | {script.What} | {script.Statement.Replace("|", "\\|", StringComparison.Ordinal)} | {Link(script)} | {(passes ? "passes" : "fails")} |");

@@ -2,7 +2,7 @@ using Portico.Simulation.Scripts;
 
 namespace Portico.Conformance.Tests;
 
-/// <summary>The scripts under scripts/, one folder for each RFC and section: all of them pass, twice with the same packets.</summary>
+/// <summary>The scripts under scripts/, one folder for each RFC and section, and for each option that only Linux has: all of them pass, twice with the same packets.</summary>
 public sealed class ConformanceTests
 {
     public static TheoryData<string> Scripts => [.. OwnScript.Paths];
@@ -48,8 +48,8 @@ public sealed class ConformanceTests
     {
         OwnScript script = new(path);
         string[] folders = path.Split('/');
-        Assert.Equal($"rfc{script.Rfc}", folders[0]);
-        Assert.True(folders.Length == 3, "rfcN/section/name.pkt");
+        Assert.Equal(script.Rfc == OwnScript.OfLinux ? "linux" : $"rfc{script.Rfc}", folders[0]);
+        Assert.True(folders.Length == 3, "rfcN/section/name.pkt or linux/option/name.pkt");
         Assert.StartsWith(folders[1], script.Section, StringComparison.Ordinal);
         Assert.NotEmpty(script.Statement);
     }

@@ -10,6 +10,9 @@ internal sealed partial class OwnScript
     /// <summary>The folder of the scripts in the repository.</summary>
     public static readonly string Root = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(SourcePath())!, "scripts");
 
+    /// <summary>Stands for an RFC's number where an option of Linux is what is proved.</summary>
+    public const int OfLinux = 0;
+
     /// <summary>All of them, in the order of their paths.</summary>
     public static readonly Lazy<OwnScript[]> All = new(static () => [.. Paths.Select(static path => new OwnScript(path))]);
 
@@ -18,8 +21,8 @@ internal sealed partial class OwnScript
         Path = path;
         string[] lines = File.ReadAllLines(FullPath);
         Match heading = Heading.Match(lines[0]);
-        Assert.True(heading.Success, $"{path}: the first line has to be // RFC n, section: requirement");
-        Rfc = int.Parse(heading.Groups["rfc"].Value, System.Globalization.CultureInfo.InvariantCulture);
+        Assert.True(heading.Success, $"{path}: the first line has to be // RFC n, section: requirement, or // Linux, option: what it does");
+        Rfc = heading.Groups["rfc"] is { Success: true } rfc ? int.Parse(rfc.Value, System.Globalization.CultureInfo.InvariantCulture) : OfLinux;
         Section = heading.Groups["section"].Value;
         What = heading.Groups["what"].Value;
         Statement = string.Join(' ', lines.Skip(1).TakeWhile(static line => line.StartsWith("//", StringComparison.Ordinal)).Select(static line => line[2..].Trim()));
@@ -28,6 +31,7 @@ internal sealed partial class OwnScript
     /// <summary>Below scripts/, with '/'.</summary>
     public string Path { get; }
 
+    /// <summary>The RFC's number; <see cref="OfLinux"/> for what no RFC says.</summary>
     public int Rfc { get; }
 
     public string Section { get; }
@@ -43,7 +47,7 @@ internal sealed partial class OwnScript
 
     public string FullPath => System.IO.Path.Combine(Root, Path);
 
-    [GeneratedRegex(@"^// RFC (?<rfc>\d+), (?<section>\d[\d.]*)( and [^:]*)?: (?<what>.+)$")]
+    [GeneratedRegex(@"^// (RFC (?<rfc>\d+), (?<section>\d[\d.]*)( and [^:]*)?|Linux, (?<section>\w+)): (?<what>.+)$")]
     private static partial Regex Heading { get; }
 
     [GeneratedRegex(@"\b(MUST|SHLD|MAY)-\d+\b")]

@@ -121,6 +121,8 @@ internal sealed partial class InetStreamSocket
             Remote = remote,
             Binding = Binding,
             InterfaceIndex = Generic.InterfaceIndex,
+            RangeFirst = (ushort)Inet.LocalPortRange,
+            RangeLast = (ushort)(Inet.LocalPortRange >> 16),
             SendBufferBytes = ChosenSendBuffer,
             ReceiveBufferBytes = ChosenReceiveBuffer,
         };

@@ -71,6 +71,8 @@ internal sealed partial class InetStreamSocket
                 return Return(info, value, out length);
             case TcpOptionNumber.TCP_FASTOPEN_KEY when Options.Tcp is { FastOpenKey: { } key }:
                 return Return(key, value, out length);
+            case TcpOptionNumber.TCP_SAVED_SYN when HasConnection:
+                return Tcp.TakeSavedSyn(_handle, value, out length);
             case TcpOptionNumber.TCP_ULP or TcpOptionNumber.TCP_FASTOPEN_KEY or TcpOptionNumber.TCP_SAVED_SYN:
                 // There is none.
                 return Errno.None;
@@ -123,6 +125,9 @@ internal sealed partial class InetStreamSocket
             case SocketOption.SO_OOBINLINE:
                 Set(TcpOption.SO_OOBINLINE, Generic.Has(GenericFlags.OobInline) ? 1 : 0);
                 break;
+            case SocketOption.SO_MAX_PACING_RATE:
+                UpdatePacing();
+                break;
             case SocketOption.SO_LINGER:
                 Set(TcpOption.SO_LINGER, Generic.Has(GenericFlags.Linger) ? (int)Math.Min(Generic.LingerSeconds, short.MaxValue) : -1);
                 break;
@@ -163,6 +168,10 @@ internal sealed partial class InetStreamSocket
         TcpOptionNumber.TCP_QUICKACK => TcpOption.TCP_QUICKACK,
         TcpOptionNumber.TCP_USER_TIMEOUT => TcpOption.TCP_USER_TIMEOUT,
         TcpOptionNumber.TCP_NOTSENT_LOWAT => TcpOption.TCP_NOTSENT_LOWAT,
+        TcpOptionNumber.TCP_RTO_MAX_MS => TcpOption.TCP_RTO_MAX_MS,
+        TcpOptionNumber.TCP_RTO_MIN_US => TcpOption.TCP_RTO_MIN_US,
+        TcpOptionNumber.TCP_DELACK_MAX_US => TcpOption.TCP_DELACK_MAX_US,
+        TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS => TcpOption.TCP_THIN_LINEAR_TIMEOUTS,
         _ => null,
     };
 
@@ -176,7 +185,6 @@ internal sealed partial class InetStreamSocket
         return option switch
         {
             TcpOptionNumber.TCP_DEFER_ACCEPT => RetransmissionsToSeconds(Options.Tcp?.DeferAccept ?? 0),
-            TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS => Options.Tcp is { ThinLinearTimeouts: true } ? 1 : 0,
             TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_REPAIR or TcpOptionNumber.TCP_IS_MPTCP => 0,
             TcpOptionNumber.TCP_FASTOPEN => _stage == Stage.Listening ? Tcp.FastOpenQueueMax(_local!.Listener) : Options.Tcp?.FastOpenQueue ?? 0,
             TcpOptionNumber.TCP_TIMESTAMP => (int)(uint)(Stack.Engine.Now.Nanoseconds / 1_000_000),
@@ -184,7 +192,6 @@ internal sealed partial class InetStreamSocket
             TcpOptionNumber.TCP_FASTOPEN_CONNECT => Options.Tcp is { FastOpenConnect: true } ? 1 : 0,
             TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE => Options.Tcp is { FastOpenNoCookie: true } ? 1 : 0,
             TcpOptionNumber.TCP_INQ => Options.Tcp is { TellsQueueLength: true } ? 1 : 0,
-            TcpOptionNumber.TCP_RTO_MAX_MS => Options.Tcp is { RtoMaxMillis: > 0 } ? Options.Tcp.RtoMaxMillis : RtoMaxSeconds * 1000,
             _ => null,
         };
     }
@@ -194,7 +201,7 @@ internal sealed partial class InetStreamSocket
         if (ToEngine(option) is { } known)
         {
             bool liftsClamp = option == TcpOptionNumber.TCP_WINDOW_CLAMP && number == 0;
-            return liftsClamp && _stage != Stage.Idle ? Errno.EINVAL : Set(known, number);
+            return liftsClamp && _stage != Stage.Idle ? Errno.EINVAL : Set(known, InTicks(known, number));
         }
 
         TcpOptionValues options = OwnTcp;
@@ -203,9 +210,12 @@ internal sealed partial class InetStreamSocket
         {
             case TcpOptionNumber.TCP_DEFER_ACCEPT:
                 options.DeferAccept = SecondsToRetransmissions(number);
-                return Errno.None;
-            case TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS when isBool:
-                options.ThinLinearTimeouts = number != 0;
+                if (HasConnection)
+                {
+                    Tcp.SetOption(_handle, TcpOption.TCP_DEFER_ACCEPT, options.DeferAccept);
+                }
+
+                UpdateListener();
                 return Errno.None;
             case TcpOptionNumber.TCP_THIN_DUPACK when isBool:
                 return Errno.None;
@@ -217,6 +227,7 @@ internal sealed partial class InetStreamSocket
                 return Errno.None;
             case TcpOptionNumber.TCP_SAVE_SYN when number is >= 0 and <= 2:
                 options.SaveSyn = (byte)number;
+                UpdateListener();
                 return Errno.None;
             case TcpOptionNumber.TCP_FASTOPEN_CONNECT when isBool && (Tcp.Settings.tcp_fastopen & FastOpenClient) == 0:
                 return Errno.EOPNOTSUPP;
@@ -230,12 +241,8 @@ internal sealed partial class InetStreamSocket
             case TcpOptionNumber.TCP_INQ when isBool:
                 options.TellsQueueLength = number != 0;
                 return Errno.None;
-            case TcpOptionNumber.TCP_RTO_MAX_MS when number is >= 1000 and <= RtoMaxSeconds * 1000:
-                options.RtoMaxMillis = number;
-                return Errno.None;
-            case TcpOptionNumber.TCP_THIN_LINEAR_TIMEOUTS or TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_FASTOPEN
-                or TcpOptionNumber.TCP_SAVE_SYN or TcpOptionNumber.TCP_FASTOPEN_CONNECT or TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE
-                or TcpOptionNumber.TCP_INQ or TcpOptionNumber.TCP_RTO_MAX_MS:
+            case TcpOptionNumber.TCP_THIN_DUPACK or TcpOptionNumber.TCP_FASTOPEN or TcpOptionNumber.TCP_SAVE_SYN
+                or TcpOptionNumber.TCP_FASTOPEN_CONNECT or TcpOptionNumber.TCP_FASTOPEN_NO_COOKIE or TcpOptionNumber.TCP_INQ:
                 return Errno.EINVAL;
             default:
                 return Errno.ENOPROTOOPT;
@@ -259,6 +266,17 @@ internal sealed partial class InetStreamSocket
             _ => Errno.ENOENT,
         };
     }
+
+    /// <summary>Linux counts some times in ticks of its clock, rounded up; a value that is out of range stays so.</summary>
+    private static int InTicks(TcpOption option, int number) => option switch
+    {
+        TcpOption.TCP_RTO_MAX_MS when number is >= 1000 and <= RtoMaxSeconds * 1000 => RoundUp(number, 1000 / GenericOptions.JiffiesPerSecond),
+        TcpOption.TCP_RTO_MIN_US or TcpOption.TCP_DELACK_MAX_US when number is > 0 and < 1_000_000 =>
+            RoundUp(number, 1_000_000 / GenericOptions.JiffiesPerSecond),
+        _ => number,
+    };
+
+    private static int RoundUp(int number, int step) => (number + step - 1) / step * step;
 
     /// <summary>How many times a SYN-ACK is repeated in a time (secs_to_retrans).</summary>
     private static byte SecondsToRetransmissions(int seconds)
@@ -316,9 +334,6 @@ internal sealed partial class InetStreamSocket
         return error;
     }
 
-    /// <summary>TCP_MAXSEG of a listener; 0 where it was not set.</summary>
-    private int ChosenSegmentBytes => Options.Tcp is { } options && options.TryGet(TcpOption.TCP_MAXSEG, out int bytes) ? bytes : 0;
-
     /// <summary>An accepted socket has all that its listener has.</summary>
     private void InheritOptions(InetStreamSocket listener)
     {
@@ -331,6 +346,15 @@ internal sealed partial class InetStreamSocket
         Options.Tcp?.ApplyTo(Tcp, _handle);
         UpdateBuffers();
         UpdateHeader();
+        UpdatePacing();
+    }
+
+    private void UpdatePacing()
+    {
+        if (HasConnection && Generic.Has(GenericFlags.Paced))
+        {
+            Tcp.SetPacing(_handle, Generic.PacingRate);
+        }
     }
 
     /// <summary>TTL and type of service, which IPv6 has under names of its own.</summary>
@@ -351,10 +375,43 @@ internal sealed partial class InetStreamSocket
         {
             Tcp.SetBuffers(_handle, ChosenSendBuffer == 0 ? 0 : Generic.SendBuffer, ChosenReceiveBuffer == 0 ? 0 : Generic.ReceiveBuffer);
         }
-        else if (_stage == Stage.Listening)
+        else
         {
-            Tcp.UpdateListener(_local!.Listener, ChosenSendBuffer, ChosenReceiveBuffer, Generic.InterfaceIndex, ChosenSegmentBytes);
+            UpdateListener();
         }
+    }
+
+    /// <summary>What is set on a listener is told to the engine, for the connections to come.</summary>
+    private void UpdateListener()
+    {
+        if (_stage == Stage.Listening)
+        {
+            Tcp.UpdateListener(_local!.Listener, ListenRequest(0));
+        }
+    }
+
+    private TcpListenRequest ListenRequest(int backlog)
+    {
+        TcpOptionValues? values = Options.Tcp;
+        return new TcpListenRequest
+        {
+            Local = new Endpoint(BoundAddress, Binding.Port),
+            Binding = Binding,
+            Backlog = backlog,
+            Ipv6Only = IsIpv6Only,
+            ReuseAddress = Generic.Has(GenericFlags.ReuseAddress),
+            ReusePort = Generic.Has(GenericFlags.ReusePort),
+            InterfaceIndex = Generic.InterfaceIndex,
+            SendBufferBytes = ChosenSendBuffer,
+            ReceiveBufferBytes = ChosenReceiveBuffer,
+            SegmentBytesMax = values?[TcpOption.TCP_MAXSEG] ?? 0,
+            DeferAcceptTimeouts = values?.DeferAccept ?? 0,
+            SaveSyn = values?.SaveSyn ?? 0,
+            SynRetriesMax = values?[TcpOption.TCP_SYNCNT] ?? 0,
+            RtoMaxMillis = values?[TcpOption.TCP_RTO_MAX_MS] ?? 0,
+            RtoMinMicros = values?[TcpOption.TCP_RTO_MIN_US] ?? 0,
+            DelayedAckMaxMicros = values?[TcpOption.TCP_DELACK_MAX_US] ?? 0,
+        };
     }
 
     private void UpdateBinding()
@@ -382,7 +439,12 @@ internal sealed partial class InetStreamSocket
 
     private TcpInfo Info()
     {
-        TcpInfo info = new() { State = _stage == Stage.Listening ? TcpState.Listen : TcpState.Closed };
+        TcpInfo info = new()
+        {
+            State = _stage == Stage.Listening ? TcpState.Listen : TcpState.Closed,
+            PacingRate = Generic.PacingRate,
+            PacingRateMax = Generic.PacingRate,
+        };
         if (HasConnection)
         {
             Tcp.GetInfo(_handle, out info);

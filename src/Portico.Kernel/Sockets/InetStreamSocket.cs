@@ -211,20 +211,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return error;
         }
 
-        TcpListenRequest request = new()
-        {
-            Local = new Endpoint(BoundAddress, Binding.Port),
-            Binding = Binding,
-            Backlog = backlog,
-            Ipv6Only = IsIpv6Only,
-            ReuseAddress = Generic.Has(GenericFlags.ReuseAddress),
-            ReusePort = Generic.Has(GenericFlags.ReusePort),
-            InterfaceIndex = Generic.InterfaceIndex,
-            SendBufferBytes = ChosenSendBuffer,
-            ReceiveBufferBytes = ChosenReceiveBuffer,
-            SegmentBytesMax = ChosenSegmentBytes,
-        };
-        error = Tcp.Listen(request, this, out _local!.Listener);
+        error = Tcp.Listen(ListenRequest(backlog), this, out _local!.Listener);
         _stage = error == Errno.None ? Stage.Listening : Stage.Idle;
         UpdateFastOpen();
         return error;
@@ -572,6 +559,8 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             Ipv6Only = IsIpv6Only,
             InterfaceIndex = Generic.InterfaceIndex,
             AnyAddress = CanBindToAny,
+            RangeFirst = (ushort)Inet.LocalPortRange,
+            RangeLast = (ushort)(Inet.LocalPortRange >> 16),
         };
         Errno error = Tcp.Bind(request, out TcpBinding binding);
         if (error == Errno.None)

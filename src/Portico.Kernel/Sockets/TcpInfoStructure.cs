@@ -44,7 +44,7 @@ internal static class TcpInfoStructure
 
         Span<byte> rest = to[104..];
         Put(rest, 0, info.PacingRate);
-        Put(rest, 8, ulong.MaxValue);
+        Put(rest, 8, info.PacingRateMax);
         Put(rest, 16, info.BytesAcked);
         Put(rest, 24, info.BytesReceived);
         BitConverter.TryWriteBytes(rest[32..], info.SegsOut);

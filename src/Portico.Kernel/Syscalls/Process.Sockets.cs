@@ -347,15 +347,17 @@ public sealed partial class Process
     /// <summary>getsockopt(2): the length of the value. Errors: EBADF, ENOTSOCK, ENOPROTOOPT.</summary>
     public SyscallResult GetSockOpt(int fd, int level, int option, Span<byte> value)
     {
+        Errno error = GetSockOpt(fd, level, option, value, out int length);
+        return error == Errno.None ? length : error;
+    }
+
+    /// <summary>The same; where there is too little room for some options, the length that they need comes with the error.</summary>
+    internal Errno GetSockOpt(int fd, int level, int option, Span<byte> value, out int length)
+    {
         using (Driver.Enter())
         {
-            if (!TryGetSocket(fd, out SocketFile? socket, out _, out Errno error))
-            {
-                return error;
-            }
-
-            error = socket.GetOption(level, option, value, out int length);
-            return error == Errno.None ? length : error;
+            length = 0;
+            return TryGetSocket(fd, out SocketFile? socket, out _, out Errno error) ? socket.GetOption(level, option, value, out length) : error;
         }
     }
 

@@ -14,18 +14,19 @@ internal sealed partial class PortTable
     /// Picks the local port of a new connection by algorithm 4 of RFC 6056 (3.3.4), the double hash: a keyed hash of the flow's other
     /// three parts gives each destination its own starting point, which changes every ten seconds, and one of 65,536 counters, which
     /// advances by a random step. Skips ports that a bound socket holds; asks <paramref name="isFree"/> about ports that only other
-    /// connections use. The port is taken by <see cref="BindConnection"/>. Errors: EADDRNOTAVAIL when all are taken.
+    /// connections use. <paramref name="rangeFirst"/> and <paramref name="rangeLast"/> are IP_LOCAL_PORT_RANGE. The port is taken by <see cref="BindConnection"/>. Errors: EADDRNOTAVAIL when all are taken.
     /// </summary>
-    public Errno SelectEphemeral<TPredicate>(in Endpoint localAddress, in Endpoint remote, ref TPredicate isFree, out ushort port)
+    public Errno SelectEphemeral<TPredicate>(in Endpoint localAddress, in Endpoint remote, ref TPredicate isFree, out ushort port,
+        ushort rangeFirst = 0, ushort rangeLast = 0)
         where TPredicate : struct, IPortPredicate
     {
         ulong hash = HashFlow(localAddress.Address, remote);
         ushort[] counters = _counters ?? MakeCounters();
         ref ushort counter = ref counters[(int)hash & (CounterCount - 1)];
-        int first = _range.First;
-        int count = _range.Count;
+        (int first, int last) = RangeOf(rangeFirst, rangeLast);
+        int count = last - first + 1;
         int candidate = first + (int)((uint)((hash >> 32) + counter) % (uint)count);
-        for (int i = 0; i < count; i++, candidate = candidate == _range.Last ? first : candidate + 1)
+        for (int i = 0; i < count; i++, candidate = candidate == last ? first : candidate + 1)
         {
             port = (ushort)candidate;
             if (_range.IsReserved(port) || (IsUsed(port) && !(HoldsOnlyConnections(port, localAddress.Address) && isFree.IsFree(port))))

@@ -259,7 +259,7 @@ internal sealed partial class PortTable
     /// </summary>
     private bool TryPick(in PortBindRequest request, out ushort port)
     {
-        (int first, int last) = RangeOf(request);
+        (int first, int last) = RangeOf(request.RangeFirst, request.RangeLast);
         int count = last - first + 1;
         int start = first + (int)_engine.Random.NextBelow((uint)count);
         if (TryFindUnused(start, last, out port) || TryFindUnused(first, start - 1, out port))
@@ -281,11 +281,11 @@ internal sealed partial class PortTable
     }
 
     /// <summary>The socket's own range narrows the stack's, and counts nothing where it is outside of that.</summary>
-    private (int First, int Last) RangeOf(in PortBindRequest request)
+    private (int First, int Last) RangeOf(ushort ownFirst, ushort ownLast)
     {
         (int first, int last) = (_range.First, _range.Last);
-        first = request.RangeFirst >= first && request.RangeFirst <= last ? request.RangeFirst : first;
-        last = request.RangeLast >= first && request.RangeLast <= last ? request.RangeLast : last;
+        first = ownFirst >= first && ownFirst <= last ? ownFirst : first;
+        last = ownLast >= first && ownLast <= last ? ownLast : last;
         return (first, last);
     }
 

@@ -468,7 +468,7 @@ public sealed unsafe partial class TcpLayer
             c->Rtt.UpdateMin(latest, NowMillis, (uint)Settings.tcp_min_rtt_wlen * 1000);
         }
 
-        c->Rtt.Sample(rtt, c->SndUna, c->SndNxt, Settings.tcp_rto_min_us);
+        c->Rtt.Sample(rtt, c->SndUna, c->SndNxt, RtoMinMicros(c));
         c->Backoff = 0;
         return true;
     }

@@ -9,9 +9,6 @@ public sealed unsafe partial class TcpLayer
     private const uint AtoMinMillis = 40;
     private const byte QuickAcksMax = 16;
 
-    /// <summary>The longest that an ACK is delayed (TCP_DELACK_MAX).</summary>
-    private const long DelayedAckMaxNanos = 200_000_000;
-
     private void InitializeReceiveMss(Tcb* c)
     {
         int hint = Math.Min((int)c->AdvMss, c->Mss);
@@ -47,7 +44,7 @@ public sealed unsafe partial class TcpLayer
         if (c->AtoMillis == 0)
         {
             // The first data: quick ACKs while the peer is in slow start.
-            EnterQuickAck(c, QuickAcksMax);
+            AddQuickAcks(c, QuickAcksMax);
             c->AtoMillis = AtoMinMillis;
         }
         else
@@ -64,7 +61,7 @@ public sealed unsafe partial class TcpLayer
             else if (gap > (uint)(c->Rtt.RtoMicros / 1000))
             {
                 // The peer has been silent for an RTO: it will restart in slow start, so it needs ACKs soon.
-                EnterQuickAck(c, QuickAcksMax);
+                AddQuickAcks(c, QuickAcksMax);
             }
         }
 
@@ -91,7 +88,16 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
+    /// <summary>ACKs at once, whatever kind of dialogue it has been.</summary>
     private static void EnterQuickAck(Tcb* c, byte most)
+    {
+        AddQuickAcks(c, most);
+        c->PingPong = 0;
+        c->AtoMillis = AtoMinMillis;
+    }
+
+    /// <summary>The same where it is no dialogue (tcp_incr_quickack).</summary>
+    private static void AddQuickAcks(Tcb* c, byte most)
     {
         uint segments = c->RcvWnd / (2u * Math.Max((uint)c->RcvMss, 1));
         if (segments == 0)
@@ -104,9 +110,6 @@ public sealed unsafe partial class TcpLayer
         {
             c->QuickAcks = quick;
         }
-
-        c->PingPong = 0;
-        c->AtoMillis = AtoMinMillis;
     }
 
     private static void EnterPingPong(Tcb* c) => c->PingPong = 1;
@@ -149,7 +152,7 @@ public sealed unsafe partial class TcpLayer
             ato = Math.Min(ato, most);
         }
 
-        ato = Math.Min(Math.Max(ato, 1), 200);
+        ato = Math.Min(Math.Max(ato, 1), DelayedAckMaxMillis(c));
         long deadline = NowNanos + (ato * 1_000_000L);
         if (Has(c, TcbFlags.AckTimer))
         {

@@ -37,7 +37,7 @@ public sealed unsafe partial class TcpLayer
         StopBbr(c);
         c->Congestion = default;
         c->CwndStampMillis = NowMillis;
-        SetFlag(c, TcbFlags.Paced, Settings.fq);
+        SetFlag(c, TcbFlags.Paced, Settings.fq || Has(c, TcbExtras.PacingNeeded));
         if (c->Algorithm == TcpCongestion.Bbr)
         {
             StartBbr(c);

@@ -165,6 +165,8 @@ public sealed unsafe partial class TcpLayer
         c->BoundInterface = (ushort)listener.Request.InterfaceIndex;
         c->Extras |= TcbExtras.FastOpenChild | TcbExtras.FastOpenPending;
         c->SegsIn = 1;
+        InheritTimeoutLimits(c, listener.Request);
+        HandOverSavedSyn(request, c);
 
         // The window of a SYN is not scaled.
         InitializeBuffers(c);
@@ -270,7 +272,7 @@ public sealed unsafe partial class TcpLayer
         if (request != null && c->Rtt.SrttMicros == 0 && request->Retransmits == 0)
         {
             int rtt = (int)Math.Clamp((NowNanos - request->SentTime) / 1000, 1, 60_000_000);
-            c->Rtt.Sample(rtt, c->SndUna, c->SndNxt);
+            c->Rtt.Sample(rtt, c->SndUna, c->SndNxt, RtoMinMicros(c));
             c->Rtt.UpdateMin(rtt, NowMillis);
         }
 
@@ -315,6 +317,7 @@ public sealed unsafe partial class TcpLayer
             }
         }
 
+        FreeSavedSyn(ref request->SavedSyn);
         _requests.Return(request->Index);
     }
 
@@ -344,7 +347,7 @@ public sealed unsafe partial class TcpLayer
         c->Retransmits = (byte)Math.Min(c->Retransmits + 1, 255);
         flight->RetransStamp = flight->RetransStamp == 0 ? Math.Max(TsClock(c), 1) : flight->RetransStamp;
         c->Pending = PendingTimer.Retransmit;
-        c->RetransmitDeadline = NowNanos + BackedOff(SynAckTimeoutNanos, request->Retransmits);
+        c->RetransmitDeadline = NowNanos + BackedOff(SynAckTimeoutNanos, request->Retransmits, RtoMaxNanos(c));
         ArmTimer(c);
     }
 }

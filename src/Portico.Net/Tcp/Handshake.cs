@@ -67,6 +67,7 @@ public sealed unsafe partial class TcpLayer
             c->SndWl1 = seg.Seq;
             HandleAck(c, ref seg);
             BecomeEstablished(c, ref seg);
+            bool leavesAckToData = Has(c, TcbExtras.WritePending | TcbExtras.DefersAck) || c->PingPong > 0;
             if (Has(c, TcbExtras.SynFastOpen | TcbExtras.SynData) && FinishFastOpen(c, ref seg))
             {
                 SendPending(c);
@@ -82,13 +83,13 @@ public sealed unsafe partial class TcpLayer
                 QueueData(c, ref seg);
             }
 
-            if (Has(c, TcbExtras.WritePending))
+            if (leavesAckToData)
             {
                 // The data that the application is about to write carries the ACK.
                 c->Extras &= ~TcbExtras.WritePending;
                 EnterQuickAck(c, QuickAcksMax);
                 c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckTimer;
-                c->DelayedAckDeadline = NowNanos + DelayedAckMaxNanos;
+                c->DelayedAckDeadline = NowNanos + (DelayedAckMaxMicros * 1000L);
                 ArmTimer(c);
                 return;
             }

@@ -113,6 +113,9 @@ internal unsafe struct SynRequest
     public byte SndWindShift;
     public byte RcvWindShift;
     public byte Retransmits;
+
+    /// <summary>How often the timer has fired; the SYN-ACK is repeated each time, but not while data is waited for (TCP_DEFER_ACCEPT).</summary>
+    public byte Timeouts;
     public byte TrafficClass;
     public TcbFlags Flags;
 
@@ -121,4 +124,10 @@ internal unsafe struct SynRequest
 
     /// <summary>ECN is agreed to.</summary>
     public bool EcnOk;
+
+    /// <summary>The handshake is complete, and TCP_DEFER_ACCEPT waits for data.</summary>
+    public bool IsAcknowledged;
+
+    /// <summary>The SYN's headers, for TCP_SAVED_SYN; 0 for none.</summary>
+    public uint SavedSyn;
 }

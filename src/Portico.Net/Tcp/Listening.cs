@@ -163,6 +163,7 @@ public sealed unsafe partial class TcpLayer
         request->Iss = iss != 0 ? iss
             : _isn.Next(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, _engine.Now);
         TimerWheel.Initialize(&request->Timer, _timerHandler, RequestTimer);
+        SaveSyn(listener, request, ref seg);
         ReportState(FlowOf(request), TcpState.Listen, TcpState.SynReceived, TcpCause.SynReceived);
         FastOpenCookie option = ReadCookie(ref seg);
         Tcb* child = TryFastOpen(listener, request, ref seg, ref option);
@@ -200,9 +201,11 @@ public sealed unsafe partial class TcpLayer
         c->SegsIn = 1;
         c->SegsOut = 1;
         c->Delivered = 1;
+        InheritTimeoutLimits(c, listener.Request);
+        HandOverSavedSyn(request, c);
         if (rttMicros > 0)
         {
-            c->Rtt.Sample((int)Math.Min(rttMicros, 60_000_000), c->SndUna, c->SndNxt);
+            c->Rtt.Sample((int)Math.Min(rttMicros, 60_000_000), c->SndUna, c->SndNxt, RtoMinMicros(c));
             c->Rtt.UpdateMin((int)Math.Min(rttMicros, 60_000_000), NowMillis);
         }
 

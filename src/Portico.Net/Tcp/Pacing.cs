@@ -11,6 +11,38 @@ public sealed unsafe partial class TcpLayer
 
     private static bool IsBbr(Tcb* c) => c->Algorithm == TcpCongestion.Bbr && c->Congestion.Bbr != null;
 
+    /// <summary>
+    /// SO_MAX_PACING_RATE: paces the connection from now on, with or without fq, at this many bytes a second at most; ulong.MaxValue takes
+    /// the limit away, and leaves the pacing, as in Linux. Errors: EBADF for a stale handle, ENOBUFS.
+    /// </summary>
+    public Errno SetPacing(TcpHandle handle, ulong rateMax)
+    {
+        Tcb* c = Find(handle);
+        bool isLimited = rateMax != ulong.MaxValue;
+        TcpSide* side = c != null && isLimited ? NeedSide(c) : null;
+        if (c == null || (isLimited && side == null))
+        {
+            return c == null ? Errno.EBADF : Errno.ENOBUFS;
+        }
+
+        if (isLimited)
+        {
+            side->PacingRateMax = rateMax;
+        }
+
+        SetExtra(c, TcbExtras.PacingLimited, isLimited);
+        c->Extras |= TcbExtras.PacingNeeded;
+        c->Flags |= TcbFlags.Paced;
+        if (IsBbr(c))
+        {
+            Bbr.LimitPace(ref *c->Congestion.Bbr, rateMax);
+        }
+
+        return Errno.None;
+    }
+
+    private ulong PacingRateMax(Tcb* c) => Has(c, TcbExtras.PacingLimited) ? _sides.At(c->Side)->PacingRateMax : ulong.MaxValue;
+
     /// <summary>A packet has just gone out: the next one may when this one's time at the pace is over, sooner by what was idle before.</summary>
     private void PaceNext(Tcb* c, long length)
     {
@@ -91,6 +123,7 @@ public sealed unsafe partial class TcpLayer
         state->Index = index;
         c->Congestion.Bbr = state;
         c->Flags |= TcbFlags.Paced;
+        Bbr.LimitPace(ref *state, PacingRateMax(c));
         BbrContext context = BbrContextOf(c);
         Bbr.Initialize(ref *state, ref context, (uint)c->Rtt.MinRttMicros);
         Adopt(c, context);

@@ -23,7 +23,8 @@ public sealed unsafe partial class TcpLayer
         uint ratio = (uint)(c->Cwnd < c->SsThresh / 2 ? Settings.tcp_pacing_ss_ratio : Settings.tcp_pacing_ca_ratio);
         ulong rate = (ulong)c->Mss * Math.Max(c->Cwnd, c->PacketsOut) * ratio * 10_000;
         int srtt = c->Rtt.SrttMicros;
-        return srtt > 0 ? rate / (uint)srtt : rate;
+        rate = srtt > 0 ? rate / (uint)srtt : rate;
+        return Has(c, TcbExtras.PacingLimited) ? Math.Min(rate, PacingRateMax(c)) : rate;
     }
 
     /// <summary>How many segments one packet may stand for: more on fast and on short paths, tcp_min_tso_segs at least.</summary>

@@ -20,11 +20,11 @@ public sealed unsafe partial class TcpLayer
     /// <summary>
     /// Gives a connection that is about to open its local port, which its socket may hold already. Errors: EADDRINUSE, EADDRNOTAVAIL.
     /// </summary>
-    private Errno AssignPort(Tcb* c, bool isBound)
+    private Errno AssignPort(Tcb* c, in TcpOpenRequest request)
     {
         Endpoint remote = new(c->RemoteAddress, c->RemotePort);
         FlowIsFree isFree = new(this, c->LocalAddress, remote);
-        if (isBound)
+        if (request.Binding.IsBound)
         {
             if (!isFree.IsFree(c->LocalPort))
             {
@@ -37,8 +37,8 @@ public sealed unsafe partial class TcpLayer
 
         if (c->LocalPort != 0)
         {
-            PortBindRequest request = new() { Address = c->LocalAddress, Port = c->LocalPort, InterfaceIndex = c->BoundInterface };
-            Errno error = _ports.Bind(request, out PortBinding binding);
+            PortBindRequest wanted = new() { Address = c->LocalAddress, Port = c->LocalPort, InterfaceIndex = c->BoundInterface };
+            Errno error = _ports.Bind(wanted, out PortBinding binding);
             if (error != Errno.None)
             {
                 return error;
@@ -54,7 +54,8 @@ public sealed unsafe partial class TcpLayer
             return Errno.None;
         }
 
-        Errno selected = _ports.SelectEphemeral(new Endpoint(c->LocalAddress, 0), remote, ref isFree, out ushort port);
+        Errno selected = _ports.SelectEphemeral(
+            new Endpoint(c->LocalAddress, 0), remote, ref isFree, out ushort port, request.RangeFirst, request.RangeLast);
         if (selected != Errno.None)
         {
             return selected;

@@ -160,11 +160,19 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        Listener? listener = _listeners[(int)request->Listener];
+        Listener? listener = ListenerOf(request);
         if (listener == null)
         {
             ReportRequestEnd(request, TcpCause.Close);
             RemoveRequest(request);
+            return;
+        }
+
+        if (request->Timeouts < listener.Request.DeferAcceptTimeouts && seg.EndSeq == rcvNxt)
+        {
+            // Nothing to read yet, so nothing to accept (TCP_DEFER_ACCEPT).
+            request->IsAcknowledged = true;
+            CountDrop(TcpCounter.TCPDeferAcceptDrop);
             return;
         }
 
@@ -211,19 +219,29 @@ public sealed unsafe partial class TcpLayer
         _engine.Timers.Cancel(&request->Timer);
         _flows.Remove(FlowHash(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort),
             request->Index | KindRequest);
-        Listener? listener = request->Listener != 0 ? _listeners[(int)request->Listener] : null;
+        Listener? listener = ListenerOf(request);
         if (listener != null)
         {
             listener.RequestCount--;
         }
 
         uint index = request->Index;
+        FreeSavedSyn(ref request->SavedSyn);
         _requests.Return(index);
     }
 
+    /// <summary>The listener that the SYN was for; null for a request that the forwarder holds, and where it has closed.</summary>
+    private Listener? ListenerOf(SynRequest* request)
+    {
+        Listener? listener = request->Listener == 0 ? null : _listeners[(int)request->Listener];
+        return listener != null && listener.Generation == request->ListenerGeneration ? listener : null;
+    }
+
+    /// <summary>The SYN-ACK's timeout (Linux: reqsk_timer_handler).</summary>
     private void OnRequestTimer(SynRequest* request)
     {
-        if (request->Held || request->Retransmits >= Settings.tcp_synack_retries || _listeners[(int)request->Listener] == null)
+        Listener? listener = ListenerOf(request);
+        if (listener == null || IsRequestOver(request, listener.Request))
         {
             ++Mib[TcpCounter.AttemptFails];
             ReportRequestEnd(request, TcpCause.Timeout);
@@ -232,13 +250,27 @@ public sealed unsafe partial class TcpLayer
         }
 
         ++Mib[TcpCounter.TCPTimeouts];
-        if (request->RetransStamp == 0)
+        if (!request->IsAcknowledged || request->Timeouts >= listener.Request.DeferAcceptTimeouts - 1)
         {
-            request->RetransStamp = Math.Max(NowMillis + request->TsOffset, 1);
+            // An opener whose ACK was not taken may have lost patience with TCP_DEFER_ACCEPT: it is asked for another one at the end.
+            if (request->RetransStamp == 0)
+            {
+                request->RetransStamp = Math.Max(NowMillis + request->TsOffset, 1);
+            }
+
+            RetransmitSynAck(request);
         }
 
-        RetransmitSynAck(request);
-        _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + BackedOff(SynAckTimeoutNanos, request->Retransmits)));
+        request->Timeouts++;
+        long most = (listener.Request.RtoMaxMillis != 0 ? listener.Request.RtoMaxMillis : Settings.tcp_rto_max_ms) * 1_000_000L;
+        _engine.Timers.Arm(&request->Timer, new MonoTime(NowNanos + BackedOff(SynAckTimeoutNanos, request->Timeouts, most)));
+    }
+
+    /// <summary>Whether the SYN-ACK was repeated often enough; with TCP_DEFER_ACCEPT an opener that has answered has that time, too.</summary>
+    private bool IsRequestOver(SynRequest* request, in TcpListenRequest listen)
+    {
+        int most = listen.SynRetriesMax != 0 ? listen.SynRetriesMax : Settings.tcp_synack_retries;
+        return request->Timeouts >= most && (!request->IsAcknowledged || request->Timeouts >= listen.DeferAcceptTimeouts);
     }
 
     private void RetransmitSynAck(SynRequest* request)

@@ -20,7 +20,7 @@ public sealed unsafe partial class TcpLayer
         if (c->Rtt.HasSample)
         {
             // Alone in flight, the segment may meet a delayed ACK.
-            timeout = (c->Rtt.SrttMicros * 2000L) + (c->PacketsOut == 1 ? Settings.tcp_rto_min_us * 1000L : TimeoutSlackNanos);
+            timeout = (c->Rtt.SrttMicros * 2000L) + (c->PacketsOut == 1 ? RtoMinMicros(c) * 1000L : TimeoutSlackNanos);
         }
 
         long retransmission = restart ? RtoNanos(c) : TimeToRetransmission(c);

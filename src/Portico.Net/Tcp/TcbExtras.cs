@@ -54,6 +54,18 @@ internal enum TcbExtras : uint
 
     /// <summary>The SYN or SYN-ACK that began the connection was lost.</summary>
     SynLost = 1 << 16,
+
+    /// <summary>SO_MAX_PACING_RATE was set: packets are paced whatever the stack does (Linux: SK_PACING_NEEDED).</summary>
+    PacingNeeded = 1 << 17,
+
+    /// <summary>And it limits the pace, to <see cref="TcpSide.PacingRateMax"/>.</summary>
+    PacingLimited = 1 << 18,
+
+    /// <summary>TCP_THIN_LINEAR_TIMEOUTS.</summary>
+    ThinLinear = 1 << 19,
+
+    /// <summary>TCP_DEFER_ACCEPT of an opener: the handshake's last ACK waits for data to carry it.</summary>
+    DefersAck = 1 << 20,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>
@@ -69,6 +81,21 @@ internal struct TcpSide
 
     /// <summary>Segments that were delivered by ACKs with ECE (tcpi_delivered_ce).</summary>
     public uint DeliveredMarked;
+
+    /// <summary>SO_MAX_PACING_RATE, in bytes a second, while <see cref="TcbExtras.PacingLimited"/>.</summary>
+    public ulong PacingRateMax;
+
+    /// <summary>TCP_RTO_MAX_MS; 0 for the stack's.</summary>
+    public uint RtoMaxMillis;
+
+    /// <summary>TCP_RTO_MIN_US; 0 for the stack's.</summary>
+    public uint RtoMinMicros;
+
+    /// <summary>TCP_DELACK_MAX_US; 0 for Linux's.</summary>
+    public uint DelayedAckMaxMicros;
+
+    /// <summary>The headers of the SYN that the connection was made from (TCP_SAVED_SYN); 0 for none.</summary>
+    public uint SavedSyn;
 }
 
 // Side records come with the first feature that needs one, and go with the connection.
@@ -104,6 +131,7 @@ public sealed unsafe partial class TcpLayer
         if (c->Side != 0)
         {
             ReleaseFastOpenRequest(c, isReset: false);
+            FreeSavedSyn(ref _sides.At(c->Side)->SavedSyn);
             _sides.Return(c->Side);
             c->Side = 0;
         }

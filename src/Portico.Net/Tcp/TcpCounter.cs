@@ -147,5 +147,8 @@ public enum TcpCounter
     TCPFastOpenBlackhole,
     TCPFastOpenPassiveAltKey,
     TCPDeliveredCE,
+
+    /// <summary>A bare ACK that TCP_DEFER_ACCEPT let wait for data.</summary>
+    TCPDeferAcceptDrop,
 #pragma warning restore CS1591
 }

@@ -84,6 +84,7 @@ public struct TcpInfo
 
     /// <summary>Bytes a second.</summary>
     public ulong PacingRate;
+    public ulong PacingRateMax;
     public uint SegsIn;
     public TcpCongestion Congestion;
 #pragma warning restore CS1591

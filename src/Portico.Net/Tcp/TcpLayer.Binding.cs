@@ -22,6 +22,12 @@ public struct TcpBindRequest
 
     /// <summary>IP_FREEBIND or IP_TRANSPARENT: the address need not be the stack's.</summary>
     public bool AnyAddress;
+
+    /// <summary>IP_LOCAL_PORT_RANGE: the first port to pick from; 0 leaves it to net.ipv4.ip_local_port_range.</summary>
+    public ushort RangeFirst;
+
+    /// <summary>IP_LOCAL_PORT_RANGE: the last port to pick from; 0 leaves it to net.ipv4.ip_local_port_range.</summary>
+    public ushort RangeLast;
 }
 
 /// <summary>A local end that is taken; given back by <see cref="TcpLayer.Release"/>.</summary>
@@ -62,6 +68,8 @@ public sealed unsafe partial class TcpLayer
             ReusePort = request.ReusePort,
             Ipv6Only = request.Ipv6Only,
             InterfaceIndex = request.InterfaceIndex,
+            RangeFirst = request.RangeFirst,
+            RangeLast = request.RangeLast,
         };
         Errno error = _ports.Bind(wanted, out PortBinding taken);
         binding = new TcpBinding(taken);

@@ -76,7 +76,7 @@ public sealed unsafe partial class TcpLayer
         c->RemotePort = request.Remote.Port;
         c->BoundInterface = (ushort)request.InterfaceIndex;
         c->Route = route;
-        error = AssignPort(c, request.Binding.IsBound);
+        error = AssignPort(c, request);
         if (error != Errno.None)
         {
             _connections.Return(c->Index);

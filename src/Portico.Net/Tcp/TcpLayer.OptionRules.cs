@@ -14,6 +14,10 @@ public sealed unsafe partial class TcpLayer
             TcpOption.TCP_USER_TIMEOUT => value >= 0,
             TcpOption.IP_MINTTL => value is >= 0 and <= 255,
             TcpOption.IP_TTL => value == -1 || value is >= 1 and <= 255,
+            TcpOption.TCP_RTO_MAX_MS => value is >= RtoMaxMillisLeast and <= RtoMaxMillisMost,
+            TcpOption.TCP_RTO_MIN_US or TcpOption.TCP_DELACK_MAX_US => value is >= TimeoutMinMicros and <= DelayedAckMaxMicros,
+            TcpOption.TCP_THIN_LINEAR_TIMEOUTS => value is 0 or 1,
+            TcpOption.TCP_DEFER_ACCEPT => value is >= 0 and <= byte.MaxValue,
             TcpOption.TCP_CONGESTION => value is >= (int)TcpCongestion.Cubic and <= (int)TcpCongestion.Bbr,
             _ => true,
         };
@@ -34,6 +38,9 @@ public sealed unsafe partial class TcpLayer
         TcpOption.SO_SNDBUF => Settings.tcp_wmem.Default,
         TcpOption.SO_RCVBUF => Settings.tcp_rmem.Default,
         TcpOption.SO_LINGER => -1,
+        TcpOption.TCP_RTO_MAX_MS => Settings.tcp_rto_max_ms,
+        TcpOption.TCP_RTO_MIN_US => Settings.tcp_rto_min_us,
+        TcpOption.TCP_DELACK_MAX_US => DelayedAckMaxMicros,
         TcpOption.IP_TTL => _stack.Ip.Options.ip_default_ttl,
         _ => 0,
     };
@@ -74,16 +81,22 @@ public sealed unsafe partial class TcpLayer
         SetFlag(c, TcbFlags.ReceiveBufferLocked, receiveBytes != 0);
     }
 
-    /// <summary>What connections that are accepted from now on get: buffers as setsockopt takes them, the only interface, and TCP_MAXSEG.</summary>
-    public void UpdateListener(TcpListenerHandle handle, int sendBytes, int receiveBytes, int interfaceIndex, int segmentBytesMax = 0)
+    /// <summary>What connections that are accepted from now on get: all of the request but its local end, its backlog and what concerns binding.</summary>
+    public void UpdateListener(TcpListenerHandle handle, in TcpListenRequest request)
     {
         Listener? listener = Find(handle);
         if (listener != null)
         {
-            listener.Request.SendBufferBytes = sendBytes;
-            listener.Request.ReceiveBufferBytes = receiveBytes;
-            listener.Request.InterfaceIndex = interfaceIndex;
-            listener.Request.SegmentBytesMax = segmentBytesMax;
+            ref TcpListenRequest kept = ref listener.Request;
+            kept = request with
+            {
+                Local = kept.Local,
+                Binding = kept.Binding,
+                Backlog = kept.Backlog,
+                Ipv6Only = kept.Ipv6Only,
+                ReuseAddress = kept.ReuseAddress,
+                ReusePort = kept.ReusePort,
+            };
         }
     }
 }

@@ -122,6 +122,16 @@ public sealed unsafe partial class TcpLayer
                 return Errno.None;
             case TcpOption.TCP_NOTSENT_LOWAT:
                 return SetNotSentLow(c, (uint)value);
+            case TcpOption.TCP_RTO_MAX_MS or TcpOption.TCP_RTO_MIN_US or TcpOption.TCP_DELACK_MAX_US:
+                return SetTimeoutLimit(c, option, value);
+            case TcpOption.TCP_THIN_LINEAR_TIMEOUTS when value is 0 or 1:
+                SetExtra(c, TcbExtras.ThinLinear, value != 0);
+                return Errno.None;
+            case TcpOption.TCP_DEFER_ACCEPT when value is >= 0 and <= byte.MaxValue:
+                SetExtra(c, TcbExtras.DefersAck, value != 0);
+                return Errno.None;
+            case TcpOption.TCP_THIN_LINEAR_TIMEOUTS or TcpOption.TCP_DEFER_ACCEPT:
+                return Errno.EINVAL;
             case TcpOption.IP_MINTTL:
                 return SetByte(value, 0, 255, ref c->HopLimitMin);
             case TcpOption.IP_TOS:
@@ -207,6 +217,18 @@ public sealed unsafe partial class TcpLayer
                 break;
             case TcpOption.IP_MINTTL:
                 value = c->HopLimitMin;
+                break;
+            case TcpOption.TCP_RTO_MAX_MS:
+                value = (int)RtoMaxMillis(c);
+                break;
+            case TcpOption.TCP_RTO_MIN_US:
+                value = RtoMinMicros(c);
+                break;
+            case TcpOption.TCP_DELACK_MAX_US:
+                value = OwnDelayedAckMaxMicros(c);
+                break;
+            case TcpOption.TCP_THIN_LINEAR_TIMEOUTS:
+                value = Has(c, TcbExtras.ThinLinear) ? 1 : 0;
                 break;
             default:
                 return Errno.ENOPROTOOPT;
@@ -304,7 +326,8 @@ public sealed unsafe partial class TcpLayer
             BusyMicros = 1000UL * (c->BusyMillis + c->WindowLimitedMillis + c->BufferLimitedMillis + (c->Activity != SenderActivity.None ? now - c->ActivitySinceMillis : 0)),
             WindowLimitedMicros = 1000UL * (c->WindowLimitedMillis + (c->Activity == SenderActivity.WindowLimited ? now - c->ActivitySinceMillis : 0)),
             BufferLimitedMicros = 1000UL * (c->BufferLimitedMillis + (c->Activity == SenderActivity.BufferLimited ? now - c->ActivitySinceMillis : 0)),
-            PacingRate = c->State is TcpState.SynSent or TcpState.Closed ? ulong.MaxValue : PacingRate(c),
+            PacingRate = c->State is TcpState.SynSent or TcpState.Closed ? PacingRateMax(c) : PacingRate(c),
+            PacingRateMax = PacingRateMax(c),
             SegsIn = c->SegsIn,
             Congestion = c->Algorithm,
         };

@@ -42,11 +42,9 @@ public sealed unsafe partial class TcpLayer
         return c->KeepDeadline != 0 ? Math.Min(earliest, c->KeepDeadline) : earliest;
     }
 
-    private long RtoMaxNanos => Settings.tcp_rto_max_ms * 1_000_000L;
-
     /// <summary>The retransmission timeout with its back-off.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private long RtoNanos(Tcb* c) => BackedOff(c->Rtt.RtoMicros * 1000L, c->Backoff);
+    private long RtoNanos(Tcb* c) => BackedOff(c, c->Rtt.RtoMicros * 1000L);
 
     /// <summary>Starts the sender's timer, which stands for one thing at a time.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -60,7 +58,7 @@ public sealed unsafe partial class TcpLayer
 
         c->Pending = what;
         long delay = Has(c, TcbFlags.Paced) ? PacingDelay(c) : 0;
-        c->RetransmitDeadline = NowNanos + Math.Min(nanos + delay, RtoMaxNanos);
+        c->RetransmitDeadline = NowNanos + Math.Min(nanos + delay, RtoMaxNanos(c));
         ArmTimer(c);
     }
 
@@ -108,7 +106,9 @@ public sealed unsafe partial class TcpLayer
     /// <summary>When the first segment's timeout is, counted from its last sending.</summary>
     private long TimeToRetransmission(Tcb* c) => c->TxHead->SentTime + RtoNanos(c) - NowNanos;
 
-    private long BackedOff(long nanos, int backoff) => backoff >= 20 ? RtoMaxNanos : Math.Min(nanos << backoff, RtoMaxNanos);
+    private long BackedOff(Tcb* c, long nanos) => BackedOff(nanos, c->Backoff, RtoMaxNanos(c));
+
+    private static long BackedOff(long nanos, int backoff, long most) => backoff >= 20 ? most : Math.Min(nanos << backoff, most);
 
     /// <summary>Unsent data and nothing in flight: the peer's window is closed (or the data is corked), and something must happen (SHLD-29).</summary>
     private void ArmPersist(Tcb* c)
@@ -118,7 +118,7 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        long when = BackedOff(Math.Max(c->Rtt.RtoMicros * 1000L, RtoMinNanos), c->Backoff);
+        long when = BackedOff(c, Math.Max(c->Rtt.RtoMicros * 1000L, RtoMinNanos));
         ArmSender(c, PendingTimer.Persist, LimitByUserTimeout(c, when));
     }
 
@@ -325,13 +325,13 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>
-    /// RFC 6298 5.5. With tcp_thin_linear_timeouts a stream with few segments in flight, which no other means of recovery helps, tries
+    /// RFC 6298 5.5. With tcp_thin_linear_timeouts, or TCP_THIN_LINEAR_TIMEOUTS, a stream with few segments in flight, which no other means of recovery helps, tries
     /// six times without; and the first SYNs are tcp_syn_linear_timeouts times apart equally.
     /// </summary>
     private void BackOff(Tcb* c)
     {
         const int ThinRetries = 6;
-        bool isThin = Settings.tcp_thin_linear_timeouts && c->State == TcpState.Established && c->PacketsOut < 4
+        bool isThin = (Settings.tcp_thin_linear_timeouts || Has(c, TcbExtras.ThinLinear)) && c->State == TcpState.Established && c->PacketsOut < 4
             && c->SsThresh < InfiniteSsThresh && c->Retransmits <= ThinRetries;
         if (isThin)
         {
@@ -359,7 +359,7 @@ public sealed unsafe partial class TcpLayer
                 ? (c->SynRetriesMax != 0 ? c->SynRetriesMax : Settings.tcp_syn_retries) + Settings.tcp_syn_linear_timeouts
                 : Settings.tcp_synack_retries;
             int boundary = retries - (c->State == TcpState.SynSent ? Settings.tcp_syn_linear_timeouts : 0);
-            return c->Retransmits >= retries || (c->Retransmits > 0 && NowMillis - c->StalledSinceMillis >= RetryMillis(boundary, SynTimeoutMillis));
+            return c->Retransmits >= retries || (c->Retransmits > 0 && NowMillis - c->StalledSinceMillis >= RetryMillis(c, boundary, SynTimeoutMillis));
         }
 
         if (c->UserTimeoutMillis != 0)
@@ -368,7 +368,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         int most = Has(c, TcbFlags.Orphan) ? OrphanRetries(c) : Settings.tcp_retries2;
-        return c->Retransmits > 0 && NowMillis - c->StalledSinceMillis >= RetryMillis(most, RtoMinMillis);
+        return c->Retransmits > 0 && NowMillis - c->StalledSinceMillis >= RetryMillis(c, most, RtoMinMillis);
     }
 
     /// <summary>
@@ -377,15 +377,15 @@ public sealed unsafe partial class TcpLayer
     /// </summary>
     private int OrphanRetries(Tcb* c)
     {
-        bool alive = BackedOff(c->Rtt.RtoMicros * 1000L, c->Backoff) < RtoMaxNanos;
+        bool alive = RtoNanos(c) < RtoMaxNanos(c);
         int retries = c->SoftError != 0 && !alive ? 0 : Settings.tcp_orphan_retries;
         return retries == 0 && alive ? 8 : retries;
     }
 
     /// <summary>How long this many retries take when each doubles from a first timeout up to the longest (Linux: tcp_model_timeout).</summary>
-    private uint RetryMillis(int retries, uint firstMillis)
+    private uint RetryMillis(Tcb* c, int retries, uint firstMillis)
     {
-        uint most = (uint)Settings.tcp_rto_max_ms;
+        uint most = RtoMaxMillis(c);
         int doublings = System.Numerics.BitOperations.Log2(Math.Max(most / firstMillis, 1));
         return retries <= doublings
             ? ((2u << retries) - 1) * firstMillis

@@ -104,6 +104,19 @@ public enum TcpOption
 
     /// <summary>Bytes that may wait unsent before the connection takes no more; 0 for net.ipv4.tcp_notsent_lowat. Unsigned.</summary>
     TCP_NOTSENT_LOWAT,
+
+    /// <summary>The longest retransmission timeout, in milliseconds.</summary>
+    TCP_RTO_MAX_MS,
+
+    /// <summary>The least retransmission timeout, in microseconds.</summary>
+    TCP_RTO_MIN_US,
+
+    /// <summary>The longest that an ACK is delayed, in microseconds.</summary>
+    TCP_DELACK_MAX_US,
+    TCP_THIN_LINEAR_TIMEOUTS,
+
+    /// <summary>Of an opener: not 0 lets data carry the handshake's last ACK. Of a listener see <see cref="TcpListenRequest.DeferAcceptTimeouts"/>.</summary>
+    TCP_DEFER_ACCEPT,
 #pragma warning restore CS1591
 }
 
@@ -134,6 +147,12 @@ public struct TcpOpenRequest
 
     /// <summary>SO_BINDTODEVICE: index of the only interface to use; 0 for any.</summary>
     public int InterfaceIndex;
+
+    /// <summary>IP_LOCAL_PORT_RANGE: the first port to pick from; 0 leaves it to net.ipv4.ip_local_port_range.</summary>
+    public ushort RangeFirst;
+
+    /// <summary>IP_LOCAL_PORT_RANGE: the last port to pick from; 0 leaves it to net.ipv4.ip_local_port_range.</summary>
+    public ushort RangeLast;
 
     /// <summary>SO_SNDBUF in bytes of payload; 0 for net.ipv4.tcp_wmem and auto-tuning.</summary>
     public int SendBufferBytes;
@@ -174,6 +193,26 @@ public struct TcpListenRequest
 
     /// <summary>SO_RCVBUF that accepted connections inherit; 0 for the default.</summary>
     public int ReceiveBufferBytes;
+
+    /// <summary>
+    /// TCP_DEFER_ACCEPT, counted in timeouts of the SYN-ACK: a connection is made by its first data, or by an ACK after so many; 0 by any ACK.
+    /// </summary>
+    public int DeferAcceptTimeouts;
+
+    /// <summary>TCP_SAVE_SYN: 1 keeps the headers of each connection's SYN from IP's on, 2 from the link's on.</summary>
+    public int SaveSyn;
+
+    /// <summary>TCP_SYNCNT: how often a SYN-ACK is repeated; 0 for net.ipv4.tcp_synack_retries.</summary>
+    public int SynRetriesMax;
+
+    /// <summary>TCP_RTO_MAX_MS; 0 for net.ipv4.tcp_rto_max_ms.</summary>
+    public int RtoMaxMillis;
+
+    /// <summary>TCP_RTO_MIN_US; 0 for net.ipv4.tcp_rto_min_us.</summary>
+    public int RtoMinMicros;
+
+    /// <summary>TCP_DELACK_MAX_US; 0 for 200 ms.</summary>
+    public int DelayedAckMaxMicros;
 }
 
 /// <summary>A SYN that nobody listens for, offered to a <see cref="ITcpForwarder"/>.</summary>

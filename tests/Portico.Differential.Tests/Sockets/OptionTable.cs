@@ -92,7 +92,7 @@ internal static class OptionTable
         new(SOL_SOCKET, "SO_LOCK_FILTER", 44),
         new(SOL_SOCKET, "SO_SELECT_ERR_QUEUE", 45),
         new(SOL_SOCKET, "SO_BUSY_POLL", 46),
-        new(SOL_SOCKET, "SO_MAX_PACING_RATE", 47) { Structures = [[255, 255, 255, 255], [255, 255, 255, 255, 0, 0, 0, 0], [255, 255, 255, 255, 255, 255, 255, 255]] },
+        new(SOL_SOCKET, "SO_MAX_PACING_RATE", 47) { Structures = [[255, 255, 255, 255], [255, 255, 255, 255, 0, 0, 0, 0], [255, 255, 255, 255, 255, 255, 255, 255], [0, 0, 0, 0, 1, 0, 0, 0], [5, 0, 0, 0, 0, 0]] },
         new(SOL_SOCKET, "SO_BPF_EXTENSIONS", 48),
         new(SOL_SOCKET, "SO_INCOMING_CPU", 49) { IsOfTheMoment = true },
         new(SOL_SOCKET, "SO_CNX_ADVICE", 53),
@@ -184,7 +184,7 @@ internal static class OptionTable
         new(IPPROTO_TCP, "TCP_KEEPCNT", 6) { Structures = [[127, 0, 0, 0], [128, 0, 0, 0]] },
         new(IPPROTO_TCP, "TCP_SYNCNT", 7) { Structures = [[127, 0, 0, 0], [128, 0, 0, 0]] },
         new(IPPROTO_TCP, "TCP_LINGER2", 8) { Structures = [[120, 0, 0, 0], [121, 0, 0, 0]] },
-        new(IPPROTO_TCP, "TCP_DEFER_ACCEPT", 9) { Structures = [[3, 0, 0, 0], [7, 0, 0, 0]] },
+        new(IPPROTO_TCP, "TCP_DEFER_ACCEPT", 9) { Structures = [[3, 0, 0, 0], [7, 0, 0, 0], [8, 0, 0, 0], [127, 0, 0, 0], [128, 0, 0, 0], [0xC0, 0x5D, 0, 0]] },
         new(IPPROTO_TCP, "TCP_WINDOW_CLAMP", 10),
         new(IPPROTO_TCP, "TCP_INFO", 11) { IsOfTheMoment = true, Room = 400 },
         new(IPPROTO_TCP, "TCP_QUICKACK", 12),
@@ -204,7 +204,10 @@ internal static class OptionTable
         new(IPPROTO_TCP, "TCP_FASTOPEN_NO_COOKIE", 34),
         new(IPPROTO_TCP, "TCP_INQ", 36),
         new(IPPROTO_TCP, "TCP_IS_MPTCP", 43),
-        new(IPPROTO_TCP, "TCP_RTO_MAX_MS", 44) { Structures = [[0xE8, 3, 0, 0], [0xE7, 3, 0, 0], [0xC0, 0xD4, 1, 0], [0xC1, 0xD4, 1, 0]] },
+        new(IPPROTO_TCP, "TCP_RTO_MAX_MS", 44) { Structures = [[0xE8, 3, 0, 0], [0xE7, 3, 0, 0], [0xC0, 0xD4, 1, 0], [0xC1, 0xD4, 1, 0], [0xE9, 3, 0, 0], [0xEC, 3, 0, 0]] },
+        new(IPPROTO_TCP, "TCP_RTO_MIN_US", 45) { Structures = Microseconds() },
+        new(IPPROTO_TCP, "TCP_DELACK_MAX_US", 46) { Structures = Microseconds() },
+        new(IPPROTO_TCP, "option 47 of IPPROTO_TCP", 47),
         new(IPPROTO_TCP, "option 150 of IPPROTO_TCP", 150),
 
         new(IPPROTO_UDP, "option 0 of IPPROTO_UDP", 0),
@@ -305,6 +308,9 @@ internal static class OptionTable
         Time(2, 500_000), Time(0, 999_999), Time(0, 1_000_000), Time(0, -1), Time(-1, 0), Time(-1, 5), Time(long.MaxValue, 0), Time(3_000_000_000, 20_000),
         Time(0, 40_000), Time(1, 0)[..15], [.. Time(1, 0), 1, 2, 3], Time(0, 0),
     ];
+
+    private static byte[][] Microseconds() =>
+        [.. new[] { 3_999, 4_000, 4_001, 7_999, 8_000, 8_001, 40_000, 196_001, 200_000, 200_001, 204_000, -4_000 }.Select(BitConverter.GetBytes)];
 
     private static byte[] Time(long seconds, long microseconds) => [.. BitConverter.GetBytes(seconds), .. BitConverter.GetBytes(microseconds)];
 }

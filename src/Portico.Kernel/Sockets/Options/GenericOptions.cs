@@ -35,6 +35,9 @@ internal enum GenericFlags : uint
 
     /// <summary>The timestamps were asked for by the newer numbers.</summary>
     TimestampNew = 1 << 23,
+
+    /// <summary>SO_MAX_PACING_RATE was set to a limit, perhaps not any more.</summary>
+    Paced = 1 << 24,
 }
 
 /// <summary>What a socket keeps for the level SOL_SOCKET, whatever its family (struct sock in Linux).</summary>

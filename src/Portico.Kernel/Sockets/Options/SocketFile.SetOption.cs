@@ -246,7 +246,9 @@ internal abstract partial class SocketFile
 
     private Errno SetPacingRate(int number, ReadOnlySpan<byte> value)
     {
-        OwnGeneric.PacingRate = value.Length >= sizeof(ulong) ? MemoryMarshal.Read<ulong>(value) : number == -1 ? ulong.MaxValue : (uint)number;
+        ulong rate = value.Length >= sizeof(ulong) ? MemoryMarshal.Read<ulong>(value) : number == -1 ? ulong.MaxValue : (uint)number;
+        OwnGeneric.PacingRate = rate;
+        OwnGeneric.Set(GenericFlags.Paced, rate != ulong.MaxValue || Generic.Has(GenericFlags.Paced));
         return Errno.None;
     }
 

@@ -36,6 +36,8 @@ internal enum TcpOptionNumber
     TCP_INQ = 36,
     TCP_IS_MPTCP = 43,
     TCP_RTO_MAX_MS = 44,
+    TCP_RTO_MIN_US = 45,
+    TCP_DELACK_MAX_US = 46,
 #pragma warning restore CA1707
 }
 
@@ -45,7 +47,7 @@ internal enum TcpOptionNumber
 /// </summary>
 internal sealed class TcpOptionValues
 {
-    private const int Count = (int)TcpOption.TCP_NOTSENT_LOWAT + 1;
+    private const int Count = (int)TcpOption.TCP_THIN_LINEAR_TIMEOUTS + 1;
 
     [InlineArray(Count)]
     private struct Values
@@ -74,14 +76,11 @@ internal sealed class TcpOptionValues
     /// <summary>TCP_FASTOPEN_NO_COOKIE.</summary>
     public bool FastOpenNoCookie { get; set; }
 
-    /// <summary>TCP_THIN_LINEAR_TIMEOUTS.</summary>
-    public bool ThinLinearTimeouts { get; set; }
-
     /// <summary>TCP_INQ.</summary>
     public bool TellsQueueLength { get; set; }
 
-    /// <summary>TCP_RTO_MAX_MS.</summary>
-    public int RtoMaxMillis { get; set; }
+    /// <summary>What was set; 0 otherwise.</summary>
+    public int this[TcpOption option] => _values[(int)option];
 
     public bool TryGet(TcpOption option, out int value)
     {
@@ -95,8 +94,8 @@ internal sealed class TcpOptionValues
         _set |= 1u << (int)option;
     }
 
-    /// <summary>Whether there is something that an accepted connection does not get: what belongs to TCP Fast Open.</summary>
-    public bool HasOwn => FastOpenQueue != null || FastOpenKey != null || FastOpenConnect;
+    /// <summary>Whether there is something that an accepted connection does not get: what belongs to accepting.</summary>
+    public bool HasOwn => FastOpenQueue != null || FastOpenKey != null || FastOpenConnect || DeferAccept != 0;
 
     public TcpOptionValues Copy() => (TcpOptionValues)MemberwiseClone();
 
@@ -106,6 +105,7 @@ internal sealed class TcpOptionValues
         FastOpenQueue = null;
         FastOpenKey = null;
         FastOpenConnect = false;
+        DeferAccept = 0;
     }
 
     public void ApplyTo(TcpLayer tcp, TcpHandle handle)
@@ -116,6 +116,11 @@ internal sealed class TcpOptionValues
             {
                 tcp.SetOption(handle, (TcpOption)i, _values[i]);
             }
+        }
+
+        if (DeferAccept != 0)
+        {
+            tcp.SetOption(handle, TcpOption.TCP_DEFER_ACCEPT, DeferAccept);
         }
     }
 }

@@ -122,14 +122,13 @@ public static unsafe partial class LinuxAbi
         // The length of a filter counts instructions.
         int unit = IsFilter(a) ? BpfInstruction.Bytes : 1;
         int room = (int)Math.Min((long)*length * unit, int.MaxValue);
-        SyscallResult result = process.GetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new Span<byte>((void*)a.A3, room));
-        if (!result.IsError)
+        Errno error = process.GetSockOpt(a.Fd, (int)a.A1, (int)a.A2, new Span<byte>((void*)a.A3, room), out int returned);
+        if (error == Errno.None || returned > room)
         {
-            *length = (int)result.Value / unit;
-            result = 0;
+            *length = returned / unit;
         }
 
-        return result;
+        return error;
     }
 
     private static bool IsFilter(in Arguments a) => a.A1 == (long)SocketLevel.SOL_SOCKET && a.A2 == (long)SocketOption.SO_ATTACH_FILTER;

@@ -27,6 +27,9 @@ internal struct BbrState
     /// <summary>Bytes a second.</summary>
     public ulong PacingRate;
 
+    /// <summary>SO_MAX_PACING_RATE.</summary>
+    public ulong PacingRateMax;
+
     /// <summary>The least round trip of ten seconds, uint.MaxValue before there is one, and when it was seen.</summary>
     public uint MinRttMicros;
     public uint MinRttMillis;
@@ -285,7 +288,14 @@ internal static class Bbr
             s.HasSeenRtt = true;
         }
 
-        s.PacingRate = BytesPerSecond(c.Cwnd * BandwidthUnit / rtt, c.Mss, HighGain);
+        s.PacingRate = Math.Min(BytesPerSecond(c.Cwnd * BandwidthUnit / rtt, c.Mss, HighGain), s.PacingRateMax);
+    }
+
+    /// <summary>Nothing is faster from now on; ulong.MaxValue for no limit.</summary>
+    public static void LimitPace(ref BbrState s, ulong rateMax)
+    {
+        s.PacingRateMax = rateMax;
+        s.PacingRate = Math.Min(s.PacingRate, rateMax);
     }
 
     private static void SetPace(ref BbrState s, in BbrContext c, uint bandwidth, uint gain)
@@ -295,7 +305,7 @@ internal static class Bbr
             InitializePace(ref s, c);
         }
 
-        ulong rate = BytesPerSecond(bandwidth, c.Mss, gain);
+        ulong rate = Math.Min(BytesPerSecond(bandwidth, c.Mss, gain), s.PacingRateMax);
         if (s.FullBandwidthReached || rate > s.PacingRate)
         {
             s.PacingRate = rate;
