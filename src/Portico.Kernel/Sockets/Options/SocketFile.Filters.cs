@@ -58,23 +58,23 @@ internal abstract partial class SocketFile
     private Errno GetFilter(Span<byte> value, out int length)
     {
         ReadOnlySpan<byte> program = Filter == null ? default : MemoryMarshal.AsBytes(Filter.Program);
-        length = program.Length;
+        length = 0;
         if (!HasFilters)
         {
             return Errno.ENOPROTOOPT;
         }
 
-        if (value.IsEmpty || program.IsEmpty)
-        {
-            return Errno.None;
-        }
-
-        if (value.Length < program.Length)
+        if (!value.IsEmpty && value.Length < program.Length)
         {
             return Errno.EINVAL;
         }
 
-        program.CopyTo(value);
+        length = program.Length;
+        if (!value.IsEmpty)
+        {
+            program.CopyTo(value);
+        }
+
         return Errno.None;
     }
 }

@@ -191,9 +191,7 @@ internal static class Bbr
 
     public static void Initialize(ref BbrState s, ref BbrContext c, uint minRttMicros)
     {
-        uint index = s.Index;
-        s = default;
-        s.Index = index;
+        s = new BbrState { Index = s.Index, PacingRateMax = s.PacingRateMax };
         c.SsThresh = CongestionContext.SsThreshInfinite;
         s.NextRoundDelivered = c.Delivered;
         s.MinRttMicros = minRttMicros == 0 ? uint.MaxValue : minRttMicros;
