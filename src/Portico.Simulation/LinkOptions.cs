@@ -24,7 +24,7 @@ public sealed class LinkOptions
     public static LinkOptions Fast => new()
     {
         Mtu = 65535,
-        Features = LinkFeatures.ChecksumOffload | LinkFeatures.Tso4 | LinkFeatures.Tso6 | LinkFeatures.ReceiveChecksumVerified,
+        Features = LinkFeatures.ChecksumOffload | LinkFeatures.Tso4 | LinkFeatures.Tso6 | LinkFeatures.Uso | LinkFeatures.ReceiveChecksumVerified,
     };
 }
 

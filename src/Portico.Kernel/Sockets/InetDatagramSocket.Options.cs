@@ -88,9 +88,18 @@ internal sealed partial class InetDatagramSocket
                 return Errno.EINVAL;
             case UDP_GRO:
                 _takesSegments = number != 0;
+                Udp.SetTakesSegments(_handle, _takesSegments);
                 return Errno.None;
             default:
                 return Errno.ENOPROTOOPT;
+        }
+    }
+
+    protected override void PutProtocolControl(ref ControlWriter control, in UdpReceiveInfo info)
+    {
+        if (_takesSegments && info.SegmentBytes > 0)
+        {
+            control.PutInt((int)SocketLevel.IPPROTO_UDP, UDP_GRO, info.SegmentBytes);
         }
     }
 

@@ -7,7 +7,6 @@ namespace Portico.Kernel;
 // (UDP_CORK, MSG_MORE).
 internal sealed partial class InetDatagramSocket
 {
-    private const int SegmentsMax = 128;
     private const int PayloadMax = 65_535 - 8 - 20;
 
     /// <summary>The datagram that is being put together; null for none.</summary>
@@ -78,34 +77,8 @@ internal sealed partial class InetDatagramSocket
             return Errno.ENETUNREACH;
         }
 
-        int segment = control.SegmentBytes >= 0 ? control.SegmentBytes : _segmentBytes;
-        if (segment > 0 && (data.Length > segment * SegmentsMax || (to.IsIpv4 && Generic.Has(GenericFlags.NoCheck))))
-        {
-            return Errno.EINVAL;
-        }
-
-        if (segment == 0 || data.Length <= segment)
-        {
-            return Transmit(data, destination, options);
-        }
-
-        while (!data.IsEmpty)
-        {
-            int length = Math.Min(segment, data.Length);
-            Errno error = Transmit(data[..length], destination, options);
-            if (error != Errno.None)
-            {
-                return error;
-            }
-
-            data = data[length..];
-        }
-
-        return Errno.None;
+        return destination is { } given ? Udp.SendTo(_handle, data, given, options) : Udp.Send(_handle, data, options);
     }
-
-    private Errno Transmit(ReadOnlySpan<byte> data, Endpoint? destination, in UdpSendOptions options) =>
-        destination is { } to ? Udp.SendTo(_handle, data, to, options) : Udp.Send(_handle, data, options);
 
     /// <summary>The control messages, and where they say nothing what IPV6_PKTINFO and IP_MULTICAST_IF say.</summary>
     private UdpSendOptions OptionsFor(in IpAddress to, in IpSendControl control)
@@ -118,6 +91,7 @@ internal sealed partial class InetDatagramSocket
             TrafficClass = (byte)Math.Max(control.TrafficClass, 0),
             HasTrafficClass = control.TrafficClass >= 0,
             MustFit = control.DontFragment == 1,
+            SegmentBytes = control.SegmentBytes >= 0 ? control.SegmentBytes : _segmentBytes,
         };
         if (!to.IsIpv4)
         {

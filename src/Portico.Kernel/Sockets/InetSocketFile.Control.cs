@@ -108,6 +108,7 @@ internal abstract partial class InetSocketFile
     protected void PutControl(ref ControlWriter control, in UdpReceiveInfo info)
     {
         PutGenericControl(ref control, info.Timestamp, info.Drops);
+        PutProtocolControl(ref control, info);
         bool isIpv4 = info.Destination.Address.IsIpv4;
         if (Inet.Has(InetFlags.Ipv6PacketInfo))
         {
@@ -122,6 +123,11 @@ internal abstract partial class InetSocketFile
         {
             PutIpv6(ref control, info);
         }
+    }
+
+    /// <summary>What a transport tells besides.</summary>
+    protected virtual void PutProtocolControl(ref ControlWriter control, in UdpReceiveInfo info)
+    {
     }
 
     private void PutIpv4(ref ControlWriter control, in UdpReceiveInfo info)

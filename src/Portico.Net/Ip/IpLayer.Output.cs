@@ -155,8 +155,7 @@ public sealed unsafe partial class IpLayer
         LinkFeatures features = output.Features;
         if (packet.GsoSize > 0)
         {
-            LinkFeatures needed = packet.LinearPointer[0] >> 4 == 4 ? LinkFeatures.Tso4 : LinkFeatures.Tso6;
-            if ((features & needed) == 0)
+            if ((features & Segmentation.FeatureFor(packet)) == 0 || packet.Length + output.HeaderBytes >= Segmentation.BytesMax)
             {
                 return Segmentation.Transmit(packet, output, nextHop);
             }

@@ -8,6 +8,12 @@ namespace Portico.Net;
 /// </summary>
 internal ref struct Segmentation
 {
+    /// <summary>What links do that take super-segments of any kind.</summary>
+    public const LinkFeatures AllFeatures = LinkFeatures.Tso4 | LinkFeatures.Tso6 | LinkFeatures.Uso;
+
+    /// <summary>A super-segment is shorter with its link's header (gso_max_size).</summary>
+    public const int BytesMax = 65_536;
+
     private const byte FinAndPush = 0x09;
     private const byte CongestionWindowReduced = 0x80;
 
@@ -32,6 +38,14 @@ internal ref struct Segmentation
         _transportBytes = isTcp ? (packet.TransportHeader[12] >> 4) * 4 : UdpHeader.Length;
         _headers = _linkBytes + _networkBytes + _transportBytes;
         _payload = packet.Length - _headers;
+    }
+
+    /// <summary>What a link has to do to take a super-segment.</summary>
+    public static LinkFeatures FeatureFor(Packet packet)
+    {
+        Span<byte> network = packet.NetworkHeader;
+        bool isIpv4 = network[0] >> 4 == 4;
+        return network[isIpv4 ? 9 : 6] == (byte)IpProtocol.Udp ? LinkFeatures.Uso : isIpv4 ? LinkFeatures.Tso4 : LinkFeatures.Tso6;
     }
 
     /// <summary>Whether all segments have been cut.</summary>

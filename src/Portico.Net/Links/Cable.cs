@@ -14,7 +14,7 @@ public sealed class CableOptions
     /// carry what a wire would: packets of at most an MTU, checksums filled in by the sender and verified by the receiver.
     /// </summary>
     public LinkFeatures Features { get; init; } =
-        LinkFeatures.ChecksumOffload | LinkFeatures.Tso4 | LinkFeatures.Tso6 | LinkFeatures.ReceiveChecksumVerified;
+        LinkFeatures.ChecksumOffload | Segmentation.AllFeatures | LinkFeatures.ReceiveChecksumVerified;
 
     /// <summary>Link-layer address of end A of an Ethernet cable; drawn at random where it is zero.</summary>
     public MacAddress AddressA { get; init; }
@@ -138,7 +138,7 @@ public sealed class CableEnd : ILink
     {
     }
 
-    private bool IsSuperSegment(Packet packet) => packet.GsoSize > 0 && (Features & (LinkFeatures.Tso4 | LinkFeatures.Tso6)) != 0;
+    private bool IsSuperSegment(Packet packet) => packet.GsoSize > 0 && (Features & Segmentation.AllFeatures) != 0;
 
     private void PutOnWire(Packet packet)
     {

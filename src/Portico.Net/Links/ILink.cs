@@ -31,6 +31,9 @@ public enum LinkFeatures
     /// were sent with. Receivers go by that state, so what has been tampered with under way is still verified.
     /// </summary>
     ReceiveChecksumVerified = 8,
+
+    /// <summary>Takes UDP super-segments (UDP_SEGMENT) over both IP versions, as NETIF_F_GSO_UDP_L4 in Linux.</summary>
+    Uso = 16,
 }
 
 /// <summary>Whoever is behind a link: an interface, a decorator such as a capture, or a test.</summary>

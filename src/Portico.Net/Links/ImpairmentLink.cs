@@ -82,7 +82,7 @@ public sealed class ImpairmentLink : ILink, ILinkClient
     public MacAddress Address => _inner.Address;
 
     /// <inheritdoc/>
-    public LinkFeatures Features => WantsPackets ? _features & ~(LinkFeatures.Tso4 | LinkFeatures.Tso6) : _features;
+    public LinkFeatures Features => WantsPackets ? _features & ~Segmentation.AllFeatures : _features;
 
     /// <summary>Packets that wait for a rate or are under way, in either direction, those of the rules in force included.</summary>
     public int PacketsHeld

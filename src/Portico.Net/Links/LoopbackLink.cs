@@ -19,7 +19,7 @@ public sealed class LoopbackLink(Engine engine) : ILink
 
     /// <inheritdoc/>
     public LinkFeatures Features =>
-        LinkFeatures.ChecksumOffload | LinkFeatures.Tso4 | LinkFeatures.Tso6 | LinkFeatures.ReceiveChecksumVerified;
+        LinkFeatures.ChecksumOffload | Segmentation.AllFeatures | LinkFeatures.ReceiveChecksumVerified;
 
     /// <summary>Packets that were handed back.</summary>
     public long Packets { get; private set; }

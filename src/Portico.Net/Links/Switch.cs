@@ -179,7 +179,7 @@ public sealed class Switch
         public void Send(Packet frame)
         {
             bool fits = frame.GsoSize > 0
-                ? (link.Features & (LinkFeatures.Tso4 | LinkFeatures.Tso6)) != 0
+                ? (link.Features & Segmentation.FeatureFor(frame)) != 0
                 : frame.Length <= link.Mtu + EthernetHeaderBytes;
             if (!fits)
             {

@@ -121,6 +121,7 @@ internal static unsafe class UdpMemory
 
         packet.CopyTo(smaller.Append(length));
         smaller.Timestamp = packet.Timestamp;
+        smaller.GsoSize = packet.GsoSize;
         packet.Release();
         trueSize = needed;
         return smaller;
@@ -153,6 +154,7 @@ internal static unsafe class UdpMemory
         }
 
         shared.Timestamp = packet.Timestamp;
+        shared.GsoSize = packet.GsoSize;
         return shared;
     }
 

@@ -141,6 +141,7 @@ public sealed partial class UdpLayer
         HopLimit = datagram.HopLimit,
         TrafficClass = datagram.TrafficClass,
         TotalLength = datagram.Packet.Length,
+        SegmentBytes = datagram.Packet.GsoSize,
         Drops = datagram.Drops,
         Timestamp = datagram.Packet.Timestamp,
     };

@@ -160,12 +160,20 @@ public sealed partial class UdpLayer
             return true;
         }
 
-        if (!Forwarder.OnDatagram(source, destination, packet.Linear[UdpHeader.Length..]))
+        ReadOnlySpan<byte> rest = packet.Linear[UdpHeader.Length..];
+        do
         {
-            return false;
-        }
+            int length = packet.GsoSize == 0 ? rest.Length : Math.Min(rest.Length, packet.GsoSize);
+            if (!Forwarder.OnDatagram(source, destination, rest[..length]))
+            {
+                return false;
+            }
 
-        mib[UdpCounter.Forwarded]++;
+            mib[UdpCounter.Forwarded]++;
+            rest = rest[length..];
+        }
+        while (!rest.IsEmpty);
+
         packet.Release();
         return true;
     }

@@ -45,7 +45,7 @@ public sealed partial class UdpLayer
         if (socket != null)
         {
             packet.Pull(UdpHeader.Length);
-            Enqueue(socket, packet, packet, info, source, destination, mib);
+            Deliver(socket, packet, packet, info, source, destination, mib);
             return;
         }
 
@@ -79,7 +79,7 @@ public sealed partial class UdpLayer
         DeliverToBound(IpAddress.AnyIpv6, packet, info, source, destination, mib, hasNoChecksum, ref previous);
         if (previous != null)
         {
-            Enqueue(previous, packet, packet, info, source, destination, mib);
+            Deliver(previous, packet, packet, info, source, destination, mib);
             return;
         }
 
@@ -116,7 +116,7 @@ public sealed partial class UdpLayer
                 }
                 else
                 {
-                    Enqueue(previous, copy, packet, info, source, destination, mib);
+                    Deliver(previous, copy, packet, info, source, destination, mib);
                 }
             }
 

@@ -118,6 +118,15 @@ public sealed partial class UdpLayer
         }
     }
 
+    /// <summary>UDP_GRO: what was sent as one by UDP_SEGMENT, and has not been cut on its way, is received as one.</summary>
+    public void SetTakesSegments(UdpHandle handle, bool takes)
+    {
+        if (TryGet(handle, out UdpSocket? socket))
+        {
+            socket.TakesSegments = takes;
+        }
+    }
+
     /// <summary>Datagrams that were dropped because the socket's memory was used up (SO_RXQ_OVFL).</summary>
     public long GetDrops(UdpHandle handle) => TryGet(handle, out UdpSocket? socket) ? socket.Drops : 0;
 

@@ -60,7 +60,14 @@ public sealed partial class UdpLayer
         }
 
         int length = UdpHeader.Length + data.Length;
-        bool fits = length + (isIpv4 ? 20 : 40) <= route.PathMtu;
+        bool isSegmented = options.SegmentBytes > 0;
+        Errno error = isSegmented ? CheckSegments(socket, data.Length, options.SegmentBytes, isIpv4, route.PathMtu) : Errno.None;
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        bool fits = isSegmented || length + (isIpv4 ? 20 : 40) <= route.PathMtu;
         bool mustFit = options.MustFit || family.MtuDiscover is MtuDiscoverDo or MtuDiscoverProbe or MtuDiscoverInterface;
         if (!fits && mustFit)
         {
@@ -86,6 +93,7 @@ public sealed partial class UdpLayer
         UdpHeader.Write(packet.Append(UdpHeader.Length), socket.Port, destination.Port, length);
         data.CopyTo(packet.Append(data.Length));
         packet.TransportOffset = packet.Start;
+        packet.GsoSize = isSegmented && data.Length > options.SegmentBytes ? options.SegmentBytes : 0;
         packet.Checksum = (isIpv4 ? socket.NoChecksum : socket.SendsNoChecksum6) ? ChecksumState.Verified : ChecksumState.Partial;
         IpSend send = new()
         {
@@ -97,7 +105,7 @@ public sealed partial class UdpLayer
             DontFragment = fits && isIpv4 && family.MtuDiscover is MtuDiscoverWant or MtuDiscoverDo or MtuDiscoverProbe,
             NoMulticastLoop = !family.MulticastLoop,
         };
-        Errno error = _stack.Ip.Send(packet, route, send);
+        error = _stack.Ip.Send(packet, route, send);
         if (error == Errno.None)
         {
             mib[UdpCounter.OutDatagrams]++;

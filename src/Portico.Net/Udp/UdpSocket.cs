@@ -64,6 +64,7 @@ internal sealed class UdpSocket(int index)
     /// <summary>UDP_NO_CHECK6_TX and UDP_NO_CHECK6_RX.</summary>
     public bool SendsNoChecksum6;
     public bool TakesNoChecksum6;
+    public bool TakesSegments;
 
     /// <summary>IP_LOCAL_PORT_RANGE.</summary>
     public ushort RangeFirst;
@@ -130,7 +131,7 @@ internal sealed class UdpSocket(int index)
             : options.rmem_default;
         SendMemoryMax = options.wmem_default;
         RangeFirst = RangeLast = 0;
-        Broadcast = NoChecksum = SendsNoChecksum6 = TakesNoChecksum6 = IsReceiveShut = IsSendShut = IsAddressBound = IsPortBound = IsConnected = false;
+        Broadcast = NoChecksum = SendsNoChecksum6 = TakesNoChecksum6 = TakesSegments = IsReceiveShut = IsSendShut = IsAddressBound = IsPortBound = IsConnected = false;
         Ipv4 = UdpFamilyOptions.Defaults;
         Ipv6 = UdpFamilyOptions.Defaults;
         LocalAddress = SourceAddress = Any;

@@ -49,6 +49,9 @@ public struct UdpSendOptions
 
     /// <summary>IPV6_DONTFRAG: EMSGSIZE where the datagram would have to be fragmented.</summary>
     public bool MustFit;
+
+    /// <summary>UDP_SEGMENT: the bytes are sent as datagrams of so many each, the last one may have fewer; 0 for a single one.</summary>
+    public int SegmentBytes;
 }
 
 /// <summary>What is known about a received datagram.</summary>
@@ -71,6 +74,9 @@ public struct UdpReceiveInfo
 
     /// <summary>Bytes of payload; more than were received when the buffer was too small (MSG_TRUNC).</summary>
     public int TotalLength;
+
+    /// <summary>UDP_GRO: these are several datagrams of so many bytes each, the last one may have fewer; 0 for a single one.</summary>
+    public int SegmentBytes;
 
     /// <summary>Datagrams that the socket had dropped when this one came in (SO_RXQ_OVFL).</summary>
     public uint Drops;
