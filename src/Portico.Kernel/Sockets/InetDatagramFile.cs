@@ -59,7 +59,7 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
             return Errno.ENOTCONN;
         }
 
-        length = SocketAddress.Write(address, Family, ofPeer ? remote : local);
+        length = ofPeer ? WritePeer(address, remote) : SocketAddress.Write(address, Family, local);
         return Errno.None;
     }
 
@@ -102,6 +102,16 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
 
         return error;
     }
+
+    /// <summary>What a send says before its control messages do: the flow label of its address, or of the peer's, and MSG_DONTROUTE.</summary>
+    protected IpSendControl BeginControl(in SocketMessage message) => new()
+    {
+        FlowInfo = message.Address.IsEmpty ? Inet.FlowInfo : FlowInfoOf(message.Address),
+        IsOnLink = !IsIpv6 && (message.Flags & MessageFlags.MSG_DONTROUTE) != 0,
+    };
+
+    /// <summary>IPV6_DONTFRAG, of the message or else of the socket.</summary>
+    protected bool MustFit(in IpSendControl control) => control.DontFragment < 0 ? IsIpv6 && Inet.Has(InetFlags.Ipv6DontFragment) : control.DontFragment == 1;
 
     protected Endpoint GetLocal()
     {

@@ -88,7 +88,7 @@ internal sealed partial class InetDatagramSocket
                 return Errno.EINVAL;
             case UDP_GRO:
                 _takesSegments = number != 0;
-                Udp.SetTakesSegments(_handle, _takesSegments);
+                Tell(UdpOption.UDP_GRO, _takesSegments);
                 return Errno.None;
             default:
                 return Errno.ENOPROTOOPT;
@@ -115,6 +115,9 @@ internal sealed partial class InetDatagramSocket
                 break;
             case SocketOption.SO_REUSEPORT:
                 Tell(UdpOption.SO_REUSEPORT, Generic.Has(GenericFlags.ReusePort));
+                break;
+            case SocketOption.SO_DONTROUTE:
+                Tell(UdpOption.SO_DONTROUTE, Generic.Has(GenericFlags.DontRoute));
                 break;
             case SocketOption.SO_NO_CHECK:
                 Tell(UdpOption.SO_NO_CHECK, Generic.Has(GenericFlags.NoCheck));
@@ -178,10 +181,11 @@ internal sealed partial class InetDatagramSocket
             case Ipv6Option.IPV6_TCLASS:
                 Udp.SetOption(_handle, UdpOption.IPV6_TCLASS, Inet.TrafficClass);
                 break;
-            case Ipv6Option.IPV6_MTU_DISCOVER or Ipv6Option.IPV6_DONTFRAG:
-                // IPV6_DONTFRAG says what IPV6_PMTUDISC_DO does: too large is an error.
-                bool mustFit = Inet.Has(InetFlags.Ipv6DontFragment) && Inet.Ipv6MtuDiscover < PathMtuDiscovery.Do;
-                Udp.SetOption(_handle, UdpOption.IPV6_MTU_DISCOVER, mustFit ? PathMtuDiscovery.Do : Inet.Ipv6MtuDiscover);
+            case Ipv6Option.IPV6_MTU_DISCOVER:
+                Udp.SetOption(_handle, UdpOption.IPV6_MTU_DISCOVER, Inet.Ipv6MtuDiscover);
+                break;
+            case Ipv6Option.IPV6_MTU:
+                Udp.SetOption(_handle, UdpOption.IPV6_MTU, Inet.FragmentMtu);
                 break;
             case Ipv6Option.IPV6_RECVERR:
                 Tell(UdpOption.IPV6_RECVERR, Inet.Has(InetFlags.Ipv6ReceiveErrors));

@@ -90,7 +90,9 @@ internal sealed partial class InetDatagramSocket
             HopLimit = (byte)Math.Max(control.HopLimit, 0),
             TrafficClass = (byte)Math.Max(control.TrafficClass, 0),
             HasTrafficClass = control.TrafficClass >= 0,
-            MustFit = control.DontFragment == 1,
+            MustFit = !to.IsIpv4 && MustFit(control),
+            OnLink = control.IsOnLink,
+            FlowLabel = control.FlowInfo,
             SegmentBytes = control.SegmentBytes >= 0 ? control.SegmentBytes : _segmentBytes,
         };
         if (!to.IsIpv4)

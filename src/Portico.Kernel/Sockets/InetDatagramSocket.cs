@@ -81,8 +81,12 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
             error = Udp.Connect(_handle, remote);
         }
 
-        IsConnected |= error == Errno.None;
-        _isBound |= error == Errno.None;
+        if (error == Errno.None)
+        {
+            IsConnected = _isBound = true;
+            KeepFlowInfo(address);
+        }
+
         return error;
     }
 
@@ -93,9 +97,9 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
     {
         count = 0;
         int length = (int)Math.Min(source.Remaining, int.MaxValue);
-        IpSendControl control = new();
         Endpoint destination = default;
         Errno error = _pending == null ? CheckSend(source.Remaining, ref message, out destination) : CheckAppend(source.Remaining, message);
+        IpSendControl control = BeginControl(message);
         if (error == Errno.None && _pending == null)
         {
             bool isIpv4 = !IsIpv6 || (message.Address.IsEmpty ? RemoteAddress : destination.Address).IsIpv4;

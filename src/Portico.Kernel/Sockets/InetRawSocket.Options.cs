@@ -34,6 +34,7 @@ internal sealed partial class InetRawSocket
         }
 
         return IsChecksum(level, option) ? Return(_checksumOffset, value, out length)
+            : IsHeaderIncluded(level, option) ? Return(Inet.Has(InetFlags.HeaderIncluded) ? 1 : 0, value, out length)
             : level == SOL_RAW && !_isEcho ? Errno.ENOPROTOOPT
             : base.GetProtocolOption(level, option, value, out length);
     }
@@ -56,6 +57,11 @@ internal sealed partial class InetRawSocket
         if (IsChecksum(level, option))
         {
             return SetChecksum(level, value);
+        }
+
+        if (IsHeaderIncluded(level, option))
+        {
+            return SetHeaderIncluded(value);
         }
 
         return level != SOL_RAW || _isEcho ? base.SetProtocolOption(process, level, option, value)
@@ -107,6 +113,21 @@ internal sealed partial class InetRawSocket
     private bool IsChecksum(int level, int option) =>
         IsIpv6 && !_isEcho && level is (int)SocketLevel.IPPROTO_IPV6 or SOL_RAW && option == (int)Ipv6Option.IPV6_CHECKSUM;
 
+    private bool IsHeaderIncluded(int level, int option) =>
+        IsIpv6 && !_isEcho && level is (int)SocketLevel.IPPROTO_IPV6 or SOL_RAW && option == (int)Ipv6Option.IPV6_HDRINCL;
+
+    private Errno SetHeaderIncluded(ReadOnlySpan<byte> value)
+    {
+        if (value.Length < sizeof(int))
+        {
+            return Errno.EINVAL;
+        }
+
+        OwnInet.Set(InetFlags.HeaderIncluded, MemoryMarshal.Read<int>(value) != 0);
+        UpdateOptions();
+        return Errno.None;
+    }
+
     private Errno SetChecksum(int level, ReadOnlySpan<byte> value)
     {
         if (value.Length < sizeof(int))
@@ -143,6 +164,9 @@ internal sealed partial class InetRawSocket
             InterfaceIndex = Generic.InterfaceIndex,
             MulticastInterface = IsIpv6 ? Inet.Ipv6MulticastInterface : Inet.MulticastInterface.Index,
             UnicastInterface = IsIpv6 ? Inet.Ipv6UnicastInterface : Inet.UnicastInterface,
+            RouterAlert = Inet.Has(InetFlags.RouterAlert),
+            DontRoute = Generic.Has(GenericFlags.DontRoute),
+            FragmentMtu = IsIpv6 ? Inet.FragmentMtu : 0,
             ReceiveMemoryMax = Generic.ReceiveBuffer,
         };
         Raw.SetOptions(_handle, options);

@@ -87,7 +87,12 @@ internal sealed partial class InetRawSocket : InetDatagramFile
 
         Errno error = InetAddress.ForPeer(Family, IsIpv6Only, address, out Endpoint remote);
         error = error == Errno.None ? Raw.Connect(_handle, remote) : error;
-        IsConnected |= error == Errno.None;
+        if (error == Errno.None)
+        {
+            IsConnected = true;
+            KeepFlowInfo(address);
+        }
+
         return error;
     }
 
@@ -99,7 +104,7 @@ internal sealed partial class InetRawSocket : InetDatagramFile
         int length = (int)Math.Min(source.Remaining, int.MaxValue);
         byte[] data = ArrayPool<byte>.Shared.Rent(Math.Min(length, ushort.MaxValue));
         Errno error = CheckSend(source.Remaining, ref source, data, ref message, out IpAddress destination);
-        IpSendControl control = new();
+        IpSendControl control = BeginControl(message);
         if (error == Errno.None)
         {
             error = ReadControl(message.Sender!, message.Control, !IsIpv6, ref control);
@@ -171,6 +176,9 @@ internal sealed partial class InetRawSocket : InetDatagramFile
         return isOtherProtocol || (IsIpv6 && destination.IsIpv4) ? Errno.EINVAL : isLong ? Errno.EMSGSIZE : Errno.None;
     }
 
+    /// <summary>IPV6_DONTFRAG is of these protocols.</summary>
+    private bool MayRefuseFragments => Protocol is (int)IpProtocol.Udp or (int)IpProtocol.Icmpv6 or IPPROTO_RAW;
+
     private UdpSendOptions ToOptions(in IpSendControl control) => new()
     {
         Source = control.Source.IsUnspecified && IsIpv6 ? Inet.StickyPacketInfo.Source : control.Source,
@@ -178,7 +186,9 @@ internal sealed partial class InetRawSocket : InetDatagramFile
         HopLimit = (byte)Math.Max(control.HopLimit, 0),
         TrafficClass = (byte)Math.Max(control.TrafficClass, 0),
         HasTrafficClass = control.TrafficClass >= 0,
-        MustFit = control.DontFragment == 1,
+        MustFit = MayRefuseFragments && MustFit(control),
+        OnLink = control.IsOnLink,
+        FlowLabel = control.FlowInfo,
     };
 
     public override Errno Receive(ref IoCursor destination, ref SocketMessage message, out long count)

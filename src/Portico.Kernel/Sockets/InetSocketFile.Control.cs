@@ -159,6 +159,8 @@ internal abstract partial class InetSocketFile
         }
     }
 
+    private const int TrafficClassShift = 20;
+
     private void PutIpv6(ref ControlWriter control, in UdpReceiveInfo info)
     {
         const int Level = (int)SocketLevel.IPPROTO_IPV6;
@@ -170,6 +172,12 @@ internal abstract partial class InetSocketFile
         if (Inet.Has(InetFlags.Ipv6ReceiveTrafficClass))
         {
             control.PutInt(Level, (int)Ipv6Option.IPV6_TCLASS, info.TrafficClass);
+        }
+
+        uint flow = ((uint)info.TrafficClass << TrafficClassShift) | info.FlowLabel;
+        if (Inet.Has(InetFlags.Ipv6FlowInfo) && flow != 0)
+        {
+            control.PutInt(Level, (int)Ipv6Option.IPV6_FLOWINFO, BinaryPrimitives.ReverseEndianness((int)flow));
         }
 
         if (Inet.Has(InetFlags.Ipv6OldPacketInfo))

@@ -87,6 +87,38 @@ internal abstract partial class InetSocketFile(
         return Stack.Loopback;
     }
 
+    /// <summary>The flow label in sin6_flowinfo.</summary>
+    protected const uint FlowLabelMask = 0xF_FFFF;
+
+    /// <summary>IPV6_FLOWINFO_SEND: the flow label that an address of IPv6 has; 0 where it does not count.</summary>
+    protected uint FlowInfoOf(ReadOnlySpan<byte> address) =>
+        Inet.Has(InetFlags.Ipv6FlowInfoSend) && address.Length >= SocketAddress.Ipv6BytesMin && SocketAddress.Family(address) == AddressFamily.AF_INET6
+            ? SocketAddress.ReadFlowInfo(address)
+            : 0;
+
+    /// <summary>connect has succeeded: what is sent without an address has the flow label of this one.</summary>
+    protected void KeepFlowInfo(ReadOnlySpan<byte> address)
+    {
+        // A stream keeps the bits of ECN to itself.
+        uint flow = FlowInfoOf(address) & (IsStream ? ~((uint)EcnMask << TrafficClassShift) : uint.MaxValue);
+        if (flow != Inet.FlowInfo)
+        {
+            OwnInet.FlowInfo = flow;
+        }
+    }
+
+    /// <summary>The address of a peer, as getpeername(2) returns it.</summary>
+    protected int WritePeer(Span<byte> address, in Endpoint peer)
+    {
+        int length = SocketAddress.Write(address, Family, peer);
+        if (Inet.Has(InetFlags.Ipv6FlowInfoSend) && IsIpv6)
+        {
+            SocketAddress.WriteFlowInfo(address, Inet.FlowInfo);
+        }
+
+        return length;
+    }
+
     /// <summary>Joins or leaves a group, or one of its sources. Streams have none (EPROTO).</summary>
     protected virtual Errno ChangeMembership(MembershipChange change, in IpAddress group, in IpAddress source, int interfaceIndex) => Errno.EPROTO;
 

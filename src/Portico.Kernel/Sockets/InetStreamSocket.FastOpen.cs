@@ -46,7 +46,7 @@ internal sealed partial class InetStreamSocket
             }
 
             error = message.Address.IsEmpty ? Errno.EINVAL : InetAddress.ForPeer(Family, IsIpv6Only, message.Address, out Endpoint remote) is var wrong
-                && wrong != Errno.None ? wrong : Prepare(remote);
+                && wrong != Errno.None ? wrong : Prepare(remote, message.Address);
         }
 
         if (error != Errno.None)
@@ -113,8 +113,9 @@ internal sealed partial class InetStreamSocket
     }
 
     /// <summary>Route, port and options of a connection to come; the SYN is still to be sent.</summary>
-    private Errno Prepare(in Endpoint remote)
+    private Errno Prepare(in Endpoint remote, ReadOnlySpan<byte> address)
     {
+        KeepFlowInfo(address);
         TcpOpenRequest request = new()
         {
             Local = new Endpoint(BoundAddress.IsUnspecified ? default : BoundAddress, Binding.Port),
@@ -123,6 +124,8 @@ internal sealed partial class InetStreamSocket
             InterfaceIndex = Generic.InterfaceIndex,
             RangeFirst = (ushort)Inet.LocalPortRange,
             RangeLast = (ushort)(Inet.LocalPortRange >> 16),
+            DontRoute = Generic.Has(GenericFlags.DontRoute),
+            FlowLabel = Inet.FlowInfo & FlowLabelMask,
             SendBufferBytes = ChosenSendBuffer,
             ReceiveBufferBytes = ChosenReceiveBuffer,
         };
@@ -137,10 +140,10 @@ internal sealed partial class InetStreamSocket
     }
 
     /// <summary>A connect: at once with a SYN, or with TCP_FASTOPEN_CONNECT deferred where the destination's cookie is known.</summary>
-    private Errno Open(in Endpoint remote, out bool isDeferred)
+    private Errno Open(in Endpoint remote, ReadOnlySpan<byte> address, out bool isDeferred)
     {
         isDeferred = false;
-        Errno error = Prepare(remote);
+        Errno error = Prepare(remote, address);
         if (error != Errno.None)
         {
             return error;

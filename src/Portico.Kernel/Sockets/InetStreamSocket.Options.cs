@@ -122,6 +122,9 @@ internal sealed partial class InetStreamSocket
             case SocketOption.SO_KEEPALIVE:
                 Set(TcpOption.SO_KEEPALIVE, Generic.Has(GenericFlags.KeepAlive) ? 1 : 0);
                 break;
+            case SocketOption.SO_DONTROUTE:
+                Set(TcpOption.SO_DONTROUTE, Generic.Has(GenericFlags.DontRoute) ? 1 : 0);
+                break;
             case SocketOption.SO_OOBINLINE:
                 Set(TcpOption.SO_OOBINLINE, Generic.Has(GenericFlags.OobInline) ? 1 : 0);
                 break;

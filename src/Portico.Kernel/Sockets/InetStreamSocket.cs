@@ -169,7 +169,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         bool isDeferred = false;
         if (error == Errno.None)
         {
-            error = Open(remote, out isDeferred);
+            error = Open(remote, address, out isDeferred);
         }
 
         return error == Errno.None && !isDeferred ? Errno.EINPROGRESS : error;
@@ -264,7 +264,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return Errno.ENOTCONN;
         }
 
-        length = SocketAddress.Write(address, Family, ofPeer ? remote : local);
+        length = ofPeer ? WritePeer(address, remote) : SocketAddress.Write(address, Family, local);
         return Errno.None;
     }
 

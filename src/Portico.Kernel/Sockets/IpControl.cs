@@ -29,6 +29,12 @@ internal struct IpSendControl
     /// <summary>IP_PROTOCOL, which only raw sockets look at; 0 for the socket's.</summary>
     public int Protocol { get; set; }
 
+    /// <summary>IPV6_FLOWINFO, in which only the flow label counts.</summary>
+    public uint FlowInfo { get; set; }
+
+    /// <summary>MSG_DONTROUTE, of IPv4.</summary>
+    public bool IsOnLink { get; set; }
+
     /// <summary>UDP_SEGMENT; -1 for the socket's.</summary>
     public int SegmentBytes { get; set; } = -1;
 }
@@ -130,6 +136,13 @@ internal static class IpControl
                 control.DontFragment = number;
                 return Errno.None;
             case Ipv6Option.IPV6_FLOWINFO when data.Length >= sizeof(int):
+                uint flow = BinaryPrimitives.ReadUInt32BigEndian(data);
+                if (control.FlowInfo != 0 && (flow & ~SocketAddress.FlowInfoMask) != 0)
+                {
+                    return Errno.EINVAL;
+                }
+
+                control.FlowInfo = flow & SocketAddress.FlowInfoMask;
                 return Errno.None;
             default:
                 return Errno.EINVAL;

@@ -26,6 +26,23 @@ public static class SocketAddress
     internal static Endpoint ReadIpv6(ReadOnlySpan<byte> address) =>
         new(IpAddress.ReadIpv6(address[8..]), BinaryPrimitives.ReadUInt16BigEndian(address[2..]));
 
+    /// <summary>sin6_flowinfo without the bits that mean nothing (IPV6_FLOWINFO_MASK): traffic class and flow label.</summary>
+    internal const uint FlowInfoMask = 0x0FFF_FFFF;
+
+    /// <summary>sin6_flowinfo; the length has been checked.</summary>
+    internal static uint ReadFlowInfo(ReadOnlySpan<byte> address) => BinaryPrimitives.ReadUInt32BigEndian(address[FlowInfoOffset..]) & FlowInfoMask;
+
+    /// <summary>Puts sin6_flowinfo into an address, where there is room for it.</summary>
+    internal static void WriteFlowInfo(Span<byte> address, uint flowInfo)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32BigEndian(bytes, flowInfo);
+        Span<byte> to = address[Math.Min(address.Length, FlowInfoOffset)..];
+        bytes[..Math.Min(bytes.Length, to.Length)].CopyTo(to);
+    }
+
+    private const int FlowInfoOffset = 4;
+
     /// <summary>Writes an endpoint as a socket of a family shows it, as much as there is room for; the whole length.</summary>
     public static int Write(Span<byte> to, AddressFamily family, in Endpoint endpoint)
     {

@@ -21,6 +21,9 @@ public struct IpInfo
     /// <summary>Type of service or traffic class: DSCP and the two ECN bits.</summary>
     public byte TrafficClass;
 
+    /// <summary>The flow label of IPv6; 0 for none.</summary>
+    public uint FlowLabel;
+
     /// <summary>
     /// Whether the destination is multicast or a broadcast address of the interface, or the frame was link-layer broadcast.
     /// </summary>
@@ -92,6 +95,9 @@ internal struct IpSend
 
     /// <summary>The flow label for IPv6; 0 for none.</summary>
     public uint FlowLabel;
+
+    /// <summary>The largest fragment of IPv6 that it may be cut into, where it has to be cut (IPV6_MTU); 0 for the path's MTU.</summary>
+    public int FragmentMtu;
 
     /// <summary>IP_MULTICAST_LOOP off: members on this host get no copy of a packet to a group.</summary>
     public bool NoMulticastLoop;

@@ -14,6 +14,12 @@ public sealed unsafe partial class IpLayer
             return;
         }
 
+        if (isIpv4 && AsksForAttention(packet) && TryShowRouter(packet, info))
+        {
+            packet.Release();
+            return;
+        }
+
         if (packet.IsLinkBroadcast || info.Destination.IsLinkLocal || info.Source.IsUnspecified
             || (isIpv4 && info.Source.IsLinkLocal) || info.Interface.IsLoopback)
         {
@@ -85,6 +91,30 @@ public sealed unsafe partial class IpLayer
         {
             Transmit(packet, route);
         }
+    }
+
+    /// <summary>Whether a packet has the Router Alert option (RFC 2113); what came with options has been checked.</summary>
+    private static bool AsksForAttention(Packet packet)
+    {
+        int length = (packet.Linear[0] & 0xF) * 4;
+        return length > Ipv4HeaderBytes && Ipv4Options.Parse(packet.Linear[Ipv4HeaderBytes..length], out Ipv4Options options) && options.HasRouterAlert;
+    }
+
+    /// <summary>Shows a packet to the sockets that want such packets. Fragments go on: only who has the whole can tell what it is.</summary>
+    private bool TryShowRouter(Packet packet, in IpInfo info)
+    {
+        const int FragmentBits = 0x3FFF;
+        int length = (packet.Linear[0] & 0xF) * 4;
+        if ((BinaryPrimitives.ReadUInt16BigEndian(packet.Linear[6..]) & FragmentBits) != 0)
+        {
+            return false;
+        }
+
+        packet.Pull(length);
+        packet.TransportOffset = packet.Start;
+        bool isTaken = _stack.Raw.OnRouterAlert(packet, info);
+        packet.Push(length);
+        return isTaken;
     }
 
     private static void DecrementHopLimit(Packet packet, bool isIpv4)

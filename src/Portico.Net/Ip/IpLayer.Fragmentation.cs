@@ -74,13 +74,13 @@ public sealed unsafe partial class IpLayer
         return Errno.None;
     }
 
-    /// <summary>Cuts a packet that begins with a plain IPv6 header of this host's own.</summary>
-    private Errno SendIpv6Fragments(Packet packet, in RouteCache route)
+    /// <summary>Cuts a packet that begins with a plain IPv6 header of this host's own; into smaller fragments than the path takes unless 0.</summary>
+    private Errno SendIpv6Fragments(Packet packet, in RouteCache route, int fragmentMtu)
     {
         MibTable<IpCounter> mib = Ipv6Counters;
         ChecksumOffload.Complete(packet);
         uint identification = NextIpv6Identification();
-        int room = (route.PathMtu - Ipv6HeaderBytes - FragmentHeaderBytes) & ~7;
+        int room = (UdpLayer.Smaller(route.PathMtu, fragmentMtu) - Ipv6HeaderBytes - FragmentHeaderBytes) & ~7;
         int payload = packet.Length - Ipv6HeaderBytes;
         IpProtocol next = (IpProtocol)packet.Linear[6];
         for (int offset = 0; offset < payload; offset += room)

@@ -80,6 +80,7 @@ public sealed unsafe partial class IpLayer
         info.Protocol = (IpProtocol)header[9];
         info.HopLimit = header[8];
         info.TrafficClass = header[1];
+        info.FlowLabel = 0;
         info.IsMulticastOrBroadcast = packet.IsLinkBroadcast;
         packet.NetworkOffset = packet.Start;
         if (headerLength != Ipv4HeaderBytes && !CheckIpv4Options(packet, headerLength, mib))
@@ -141,7 +142,9 @@ public sealed unsafe partial class IpLayer
         }
 
         IpInfo info;
-        info.TrafficClass = (byte)(BinaryPrimitives.ReadUInt16BigEndian(new ReadOnlySpan<byte>(header, 2)) >> 4);
+        uint flow = BinaryPrimitives.ReverseEndianness(*(uint*)header);
+        info.TrafficClass = (byte)(flow >> 20);
+        info.FlowLabel = flow & Ipv6Header.FlowLabelMask;
         mib[IpCounter.InOctets] += totalLength;
         mib[IpCounter.InNoECTPkts + (info.TrafficClass & 3)]++;
         info.Source = IpAddress.ReadIpv6(new ReadOnlySpan<byte>(header + 8, 16));

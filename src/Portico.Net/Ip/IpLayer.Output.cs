@@ -20,24 +20,25 @@ public sealed unsafe partial class IpLayer
     }
 
     /// <summary>
-    /// Sends a packet that begins with an IPv4 header of its sender's making (IP_HDRINCL): length and checksum are filled in, and source and
-    /// identification where they are 0. Takes ownership. Errors: EINVAL for a header that is longer than the packet, ENETDOWN.
+    /// Sends a packet that begins with an IP header of its sender's making (IP_HDRINCL): of IPv4 length and checksum are filled in, and source and
+    /// identification where they are 0; of IPv6 it goes as it is. Takes ownership. Errors: EINVAL for a header that is longer than the packet, ENETDOWN.
     /// </summary>
     internal Errno SendWithHeader(Packet packet, in RouteCache route, in IpAddress source)
     {
         const int IdentificationOffset = 4;
         const int ChecksumOffset = 10;
         const int SourceOffset = 12;
-        MibTable<IpCounter> mib = Ipv4Counters;
+        MibTable<IpCounter> mib = CountersOf(route.NextHop);
         mib[IpCounter.OutRequests]++;
         Span<byte> header = packet.Linear;
-        int length = (header[0] & 0xF) * 4;
+        bool isIpv4 = route.NextHop.IsIpv4;
+        int length = isIpv4 ? (header[0] & 0xF) * 4 : Ipv6HeaderBytes;
         if (length > packet.Length)
         {
             return Refuse(packet, mib, Errno.EINVAL, IpCounter.DropBadHeader);
         }
 
-        if (length >= Ipv4HeaderBytes)
+        if (isIpv4 && length >= Ipv4HeaderBytes)
         {
             if (IpAddress.ReadIpv4(header[SourceOffset..]).IsUnspecified)
             {
@@ -112,7 +113,7 @@ public sealed unsafe partial class IpLayer
 
         Span<byte> header = packet.Push(Ipv6HeaderBytes);
         packet.NetworkOffset = packet.Start;
-        BinaryPrimitives.WriteUInt32BigEndian(header, 0x6000_0000 | ((uint)send.TrafficClass << 20) | (send.FlowLabel & 0xF_FFFF));
+        BinaryPrimitives.WriteUInt32BigEndian(header, 0x6000_0000 | ((uint)send.TrafficClass << 20) | (send.FlowLabel & Ipv6Header.FlowLabelMask));
         BinaryPrimitives.WriteUInt16BigEndian(header[4..], (ushort)payloadLength);
         header[6] = (byte)send.Protocol;
         header[7] = send.HopLimit == 0 ? DefaultHopLimit(route) : send.HopLimit;
@@ -125,7 +126,7 @@ public sealed unsafe partial class IpLayer
             LoopBackGroupPacket(packet, route, send);
         }
 
-        return needsFragments ? SendIpv6Fragments(packet, route) : Transmit(packet, route);
+        return needsFragments ? SendIpv6Fragments(packet, route, send.FragmentMtu) : Transmit(packet, route);
     }
 
     private byte DefaultHopLimit(in RouteCache route) => _interfaces[route.InterfaceIndex]?.Ipv6HopLimit ?? Options.ip_default_ttl;

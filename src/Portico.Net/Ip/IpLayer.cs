@@ -68,9 +68,9 @@ public sealed partial class IpLayer
 
     /// <summary>
     /// Finds the way to <paramref name="destination"/>: the longest matching prefix (through <paramref name="interfaceIndex"/> only,
-    /// unless 0). Errors: ENETUNREACH without a route, EINVAL where the source address is not the stack's, ENETDOWN.
+    /// unless 0; <paramref name="isOnLink"/> through no gateway of IPv4). Errors: ENETUNREACH without a route, EINVAL where the source address is not the stack's, ENETDOWN.
     /// </summary>
-    internal Errno FindRoute(in IpAddress source, in IpAddress destination, int interfaceIndex, out RouteCache route)
+    internal Errno FindRoute(in IpAddress source, in IpAddress destination, int interfaceIndex, out RouteCache route, bool isOnLink = false)
     {
         route = default;
         if (!source.IsUnspecified && !IsLocalAddress(source) && !(source.IsMulticast && IsMember(source)))
@@ -118,7 +118,7 @@ public sealed partial class IpLayer
             return Complete(ref route, bound, destination, 0);
         }
 
-        Route? found = Routes.Lookup(destination, interfaceIndex);
+        Route? found = Routes.Lookup(destination, interfaceIndex, isOnLink);
         if (found == null)
         {
             // Groups and link-local destinations need no route where only one link can be meant.

@@ -154,18 +154,21 @@ public sealed class RouteTable
         return count - kept;
     }
 
-    /// <summary>The best route: the longest prefix, then the smallest metric, among those whose interface is up.</summary>
-    internal Route? Lookup(in IpAddress destination, int interfaceIndex) =>
-        destination.IsIpv4 ? LookupIpv4(destination, interfaceIndex) : LookupIpv6(destination, interfaceIndex);
+    /// <summary>
+    /// The best route: the longest prefix, then the smallest metric, among those whose interface is up; of IPv4 among those without a gateway
+    /// alone where <paramref name="isOnLink"/> (SO_DONTROUTE, RT_SCOPE_LINK).
+    /// </summary>
+    internal Route? Lookup(in IpAddress destination, int interfaceIndex, bool isOnLink = false) =>
+        destination.IsIpv4 ? LookupIpv4(destination, interfaceIndex, isOnLink) : LookupIpv6(destination, interfaceIndex);
 
-    private Route? LookupIpv4(in IpAddress destination, int interfaceIndex)
+    private Route? LookupIpv4(in IpAddress destination, int interfaceIndex, bool isOnLink)
     {
         ulong lengths = _ipv4Lengths;
         while (lengths != 0)
         {
             int length = BitOperations.Log2(lengths);
             lengths &= ~(1UL << length);
-            if (Pick(new IpPrefix(destination.Masked(length), length), interfaceIndex) is { } route)
+            if (Pick(new IpPrefix(destination.Masked(length), length), interfaceIndex, isOnLink) is { } route)
             {
                 return route;
             }
@@ -195,14 +198,15 @@ public sealed class RouteTable
         return null;
     }
 
-    private Route? Pick(in IpPrefix prefix, int interfaceIndex)
+    private Route? Pick(in IpPrefix prefix, int interfaceIndex, bool isOnLink = false)
     {
         if (_byPrefix.TryGetValue(prefix, out Route[]? routes))
         {
             foreach (Route route in routes)
             {
-                bool usable = route.Kind != RouteKind.Unicast || _ip.InterfaceAt(route.InterfaceIndex) is { IsUp: true };
-                if (usable && (interfaceIndex == 0 || interfaceIndex == route.InterfaceIndex || route.Kind != RouteKind.Unicast))
+                bool isUnicast = route.Kind == RouteKind.Unicast;
+                bool usable = isUnicast ? _ip.InterfaceAt(route.InterfaceIndex) is { IsUp: true } && (!isOnLink || route.Gateway.IsUnspecified) : !isOnLink;
+                if (usable && (interfaceIndex == 0 || interfaceIndex == route.InterfaceIndex || !isUnicast))
                 {
                     return route;
                 }

@@ -28,6 +28,28 @@ public sealed partial class RawLayer
         return isClaimed;
     }
 
+    /// <summary>
+    /// Gives a packet that is under way to others, and asks routers to look at it, to the sockets that want such packets (IP_ROUTER_ALERT); its
+    /// linear part begins with the transport header. False where there are none, and it goes on. The packet stays the caller's.
+    /// </summary>
+    internal bool OnRouterAlert(Packet packet, in IpInfo info)
+    {
+        bool isTaken = false;
+        for (int i = 0; i < _sockets.Count && _openCount > 0; i++)
+        {
+            RawSocket socket = _sockets[i];
+            bool isIts = (socket.Generation & 1) != 0 && socket.Options.RouterAlert && socket.Protocol == (byte)info.Protocol
+                && (socket.Options.InterfaceIndex == 0 || socket.Options.InterfaceIndex == info.Interface.Index);
+            if (isIts)
+            {
+                isTaken = true;
+                Enqueue(socket, packet, info, packet.Start - packet.NetworkOffset);
+            }
+        }
+
+        return isTaken;
+    }
+
     /// <summary>Gives an echo reply to the socket whose identifier it has; false where there is none. The packet stays the caller's.</summary>
     internal bool OnEchoReply(Packet packet, in IpInfo info)
     {
@@ -159,6 +181,7 @@ public sealed partial class RawLayer
         record.InterfaceIndex = info.Interface.Index;
         record.HopLimit = info.HopLimit;
         record.TrafficClass = info.TrafficClass;
+        record.FlowLabel = info.FlowLabel;
         record.TrueSize = trueSize;
         record.Drops = (uint)socket.Drops;
         record.Next = 0;
@@ -258,6 +281,7 @@ public sealed partial class RawLayer
             InterfaceIndex = record.InterfaceIndex,
             HopLimit = record.HopLimit,
             TrafficClass = record.TrafficClass,
+            FlowLabel = record.FlowLabel,
             TotalLength = record.Packet.Length,
             Timestamp = record.Packet.Timestamp,
             Drops = record.Drops,

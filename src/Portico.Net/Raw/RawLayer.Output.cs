@@ -23,7 +23,7 @@ public sealed partial class RawLayer
         }
 
         IpAddress destination = OrLoopback(to);
-        Errno error = FindRoute(socket, destination, options.Source, options.InterfaceIndex, out RouteCache route, out IpAddress source);
+        Errno error = FindRoute(socket, destination, options, out RouteCache route, out IpAddress source);
         if (error != Errno.None)
         {
             return error;
@@ -34,15 +34,18 @@ public sealed partial class RawLayer
             return Errno.EACCES;
         }
 
-        bool includesHeader = socket.Options.HeaderIncluded && !socket.IsIpv6;
-        int overhead = includesHeader || socket.IsIpv6 ? 0 : IpLayer.Ipv4HeaderBytes;
-        bool isTooLong = includesHeader ? data.Length > route.PathMtu : data.Length + overhead > IpLayer.PacketBytesMax;
-        if (isTooLong)
+        bool includesHeader = socket.Options.HeaderIncluded;
+        int overhead = includesHeader ? 0 : socket.IsIpv6 ? IpLayer.Ipv6HeaderBytes : IpLayer.Ipv4HeaderBytes;
+        int mtu = includesHeader ? route.PathMtu : UdpLayer.Smaller(route.PathMtu, socket.Options.FragmentMtu);
+        bool fits = data.Length + overhead <= mtu;
+        bool mustFit = includesHeader || options.MustFit || socket.Options.MtuDiscover is UdpLayer.MtuDiscoverDo or UdpLayer.MtuDiscoverProbe
+            or UdpLayer.MtuDiscoverInterface;
+        if ((!fits && mustFit) || data.Length + (socket.IsIpv6 ? 0 : overhead) > IpLayer.PacketBytesMax)
         {
-            return TooLong(socket, destination, route.PathMtu);
+            return TooLong(socket, destination, data, mtu);
         }
 
-        if (includesHeader && data.Length < IpLayer.Ipv4HeaderBytes)
+        if (includesHeader && data.Length < (socket.IsIpv6 ? IpLayer.Ipv6HeaderBytes : IpLayer.Ipv4HeaderBytes))
         {
             return Errno.EINVAL;
         }
@@ -73,7 +76,7 @@ public sealed partial class RawLayer
         }
         else
         {
-            IpSend send = Describe(socket, source, destination, route, protocol, data.Length + overhead <= route.PathMtu, options);
+            IpSend send = Describe(socket, source, destination, route, protocol, fits, options);
             error = Prepare(socket, packet, send) ? _stack.Ip.Send(packet, route, send) : Refuse(packet);
         }
 
@@ -101,9 +104,11 @@ public sealed partial class RawLayer
             Protocol = (IpProtocol)(protocol != 0 ? protocol : socket.Protocol),
             HopLimit = hopLimit,
             TrafficClass = options.HasTrafficClass ? options.TrafficClass : own.TrafficClass,
-            DontFragment = options.MustFit || own.MtuDiscover is UdpLayer.MtuDiscoverDo or UdpLayer.MtuDiscoverProbe
-                || (own.MtuDiscover == UdpLayer.MtuDiscoverWant && fits && destination.IsIpv4),
+            DontFragment = fits && destination.IsIpv4 && (options.MustFit || own.MtuDiscover is UdpLayer.MtuDiscoverWant or UdpLayer.MtuDiscoverDo
+                or UdpLayer.MtuDiscoverProbe),
             NoMulticastLoop = !own.MulticastLoop,
+            FlowLabel = options.FlowLabel,
+            FragmentMtu = own.FragmentMtu,
         };
     }
 
@@ -133,11 +138,13 @@ public sealed partial class RawLayer
         return true;
     }
 
-    private Errno TooLong(RawSocket socket, in IpAddress destination, int mtu)
+    private Errno TooLong(RawSocket socket, in IpAddress destination, ReadOnlySpan<byte> data, int mtu)
     {
         if (socket.Options.ReceiveErrors)
         {
-            Endpoint told = new(destination, 0);
+            // Linux tells the type and code of a message of ICMPv6 where ports would be.
+            bool hasType = socket.IsIpv6 && socket.Protocol == (byte)IpProtocol.Icmpv6 && data.Length >= 2;
+            Endpoint told = new(destination, hasType ? BinaryPrimitives.ReadUInt16BigEndian(data) : (ushort)0);
             UdpErrorInfo info = new(Errno.EMSGSIZE, UdpErrorOrigin.Local, 0, 0, mtu, told, default);
             Counters[RawCounter.ErrorQueueDrops] += socket.Errors.TryAdd(info, _stack.Udp.Options.error_queue_max) ? 0 : 1;
             _engine.Notify(socket.OwnerSlot, SocketEvents.Error);
@@ -147,14 +154,14 @@ public sealed partial class RawLayer
     }
 
     private Errno FindRoute(
-        RawSocket socket, in IpAddress destination, in IpAddress wantedSource, int wantedInterface, out RouteCache route, out IpAddress source)
+        RawSocket socket, in IpAddress destination, in UdpSendOptions options, out RouteCache route, out IpAddress source)
     {
         ref RawOptions own = ref socket.Options;
-        int index = wantedInterface != 0 ? wantedInterface
+        int index = options.InterfaceIndex != 0 ? options.InterfaceIndex
             : own.InterfaceIndex != 0 ? own.InterfaceIndex
             : destination.IsMulticast ? own.MulticastInterface : own.UnicastInterface;
-        source = wantedSource != default && !wantedSource.IsUnspecified ? wantedSource : socket.SourceAddress;
-        Errno error = _stack.Ip.FindRoute(source, destination, index, out route);
+        source = options.Source != default && !options.Source.IsUnspecified ? options.Source : socket.SourceAddress;
+        Errno error = _stack.Ip.FindRoute(source, destination, index, out route, options.OnLink || own.DontRoute);
         if (error == Errno.None && source.IsUnspecified)
         {
             error = _stack.Ip.SelectSource(route, destination, out source);

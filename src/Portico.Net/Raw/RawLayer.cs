@@ -108,7 +108,7 @@ public sealed partial class RawLayer
         }
 
         IpAddress destination = OrLoopback(remote.Address);
-        Errno error = FindRoute(socket, destination, default, 0, out RouteCache route, out IpAddress source);
+        Errno error = FindRoute(socket, destination, default, out RouteCache route, out IpAddress source);
         if (error != Errno.None)
         {
             return error;
@@ -273,7 +273,7 @@ public sealed partial class RawLayer
             return Errno.EBADF;
         }
 
-        if (!socket.IsConnected || FindRoute(socket, socket.Remote.Address, default, 0, out RouteCache route, out _) != Errno.None)
+        if (!socket.IsConnected || FindRoute(socket, socket.Remote.Address, default, out RouteCache route, out _) != Errno.None)
         {
             return Errno.ENOTCONN;
         }

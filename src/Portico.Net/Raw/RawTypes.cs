@@ -40,7 +40,7 @@ public struct RawOptions
     /// <summary>SO_REUSEADDR, which is on to begin with: others may have the same identifier, and the newest receives.</summary>
     public bool ReuseAddress;
 
-    /// <summary>IP_HDRINCL: what is sent begins with an IPv4 header.</summary>
+    /// <summary>IP_HDRINCL, IPV6_HDRINCL: what is sent begins with an IP header.</summary>
     public bool HeaderIncluded;
 
     /// <summary>IP_RECVERR or IPV6_RECVERR.</summary>
@@ -57,6 +57,15 @@ public struct RawOptions
 
     /// <summary>IP_UNICAST_IF or IPV6_UNICAST_IF; 0 to leave it to the routes.</summary>
     public int UnicastInterface;
+
+    /// <summary>IP_ROUTER_ALERT: takes packets of its protocol that are to be forwarded and ask routers to look at them (RFC 2113).</summary>
+    public bool RouterAlert;
+
+    /// <summary>SO_DONTROUTE: to hosts on the link alone, through no gateway; of IPv4.</summary>
+    public bool DontRoute;
+
+    /// <summary>IPV6_MTU: the largest packet to send without fragments; 0 for the path's MTU.</summary>
+    public int FragmentMtu;
 
     /// <summary>SO_RCVBUF in bytes of memory, as it reads.</summary>
     public int ReceiveMemoryMax;

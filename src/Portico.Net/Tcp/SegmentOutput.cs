@@ -17,7 +17,7 @@ public sealed unsafe partial class TcpLayer
 
     private Errno FindRouteAgain(Tcb* c)
     {
-        Errno error = _stack.Ip.FindRoute(c->LocalAddress, c->RemoteAddress, c->BoundInterface, out RouteCache route);
+        Errno error = _stack.Ip.FindRoute(c->LocalAddress, c->RemoteAddress, c->BoundInterface, out RouteCache route, Has(c, TcbExtras.DontRoute));
         if (error != Errno.None)
         {
             c->SoftError = (short)error;
@@ -263,6 +263,7 @@ public sealed unsafe partial class TcpLayer
             HopLimit = c->HopLimit,
             TrafficClass = c->TrafficClass,
             DontFragment = true,
+            FlowLabel = c->Side == 0 ? 0 : _sides.At(c->Side)->FlowLabel,
         };
         _stack.Ip.Send(packet, c->Route, send);
     }

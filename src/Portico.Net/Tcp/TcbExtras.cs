@@ -66,6 +66,9 @@ internal enum TcbExtras : uint
 
     /// <summary>TCP_DEFER_ACCEPT of an opener: the handshake's last ACK waits for data to carry it.</summary>
     DefersAck = 1 << 20,
+
+    /// <summary>SO_DONTROUTE: the route goes through no gateway.</summary>
+    DontRoute = 1 << 21,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>
@@ -96,6 +99,9 @@ internal struct TcpSide
 
     /// <summary>The headers of the SYN that the connection was made from (TCP_SAVED_SYN); 0 for none.</summary>
     public uint SavedSyn;
+
+    /// <summary>The flow label of its packets; 0 for none.</summary>
+    public uint FlowLabel;
 }
 
 // Side records come with the first feature that needs one, and go with the connection.
@@ -124,6 +130,15 @@ public sealed unsafe partial class TcpLayer
         }
 
         return _sides.At(c->Side);
+    }
+
+    private void SetFlowLabel(Tcb* c, uint label)
+    {
+        TcpSide* side = label == 0 ? null : NeedSide(c);
+        if (side != null)
+        {
+            side->FlowLabel = label;
+        }
     }
 
     private void FreeSide(Tcb* c)

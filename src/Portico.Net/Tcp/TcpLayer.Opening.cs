@@ -53,7 +53,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         IpAddress source = local.IsUnspecified ? (remote.IsIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6) : local;
-        Errno error = _stack.Ip.FindRoute(source, remote, request.InterfaceIndex, out RouteCache route);
+        Errno error = _stack.Ip.FindRoute(source, remote, request.InterfaceIndex, out RouteCache route, request.DontRoute);
         if (error == Errno.None && local.IsUnspecified)
         {
             error = _stack.Ip.SelectSource(route, remote, out source);
@@ -84,6 +84,8 @@ public sealed unsafe partial class TcpLayer
         }
 
         PrepareActiveOpen(c, request);
+        SetExtra(c, TcbExtras.DontRoute, request.DontRoute);
+        SetFlowLabel(c, request.FlowLabel);
         TakeOverTimeWait(c);
         AddToTable(c);
         c->Owner = owner == null ? 0 : _engine.RegisterOwner(owner);

@@ -53,7 +53,7 @@ public sealed unsafe partial class TcpLayer
         TcpOption.TCP_LINGER2 => value < 0 ? -1 : value == 0 ? Settings.tcp_fin_timeout : Math.Min(value, 120),
         TcpOption.IP_TOS => value & ~3 & 0xFF,
         TcpOption.IP_TTL when value == -1 => _stack.Ip.Options.ip_default_ttl,
-        TcpOption.TCP_NODELAY or TcpOption.TCP_CORK or TcpOption.SO_KEEPALIVE or TcpOption.SO_OOBINLINE or TcpOption.TCP_QUICKACK =>
+        TcpOption.TCP_NODELAY or TcpOption.TCP_CORK or TcpOption.SO_KEEPALIVE or TcpOption.SO_OOBINLINE or TcpOption.SO_DONTROUTE or TcpOption.TCP_QUICKACK =>
             value != 0 ? 1 : 0,
         TcpOption.TCP_WINDOW_CLAMP when value != 0 => Math.Max(value, 1152),
         TcpOption.TCP_MAXSEG when value == 0 => 536,

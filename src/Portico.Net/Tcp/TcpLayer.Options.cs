@@ -97,6 +97,10 @@ public sealed unsafe partial class TcpLayer
                 }
 
                 return Errno.None;
+            case TcpOption.SO_DONTROUTE:
+                SetExtra(c, TcbExtras.DontRoute, value != 0);
+                c->Route.Generation = 0;
+                return Errno.None;
             case TcpOption.SO_KEEPALIVE:
                 SetFlag(c, TcbFlags.KeepAlive, value != 0);
                 return RestartKeepAlive(c);
@@ -205,6 +209,9 @@ public sealed unsafe partial class TcpLayer
                 break;
             case TcpOption.SO_OOBINLINE:
                 value = Has(c, TcbFlags.OobInline) ? 1 : 0;
+                break;
+            case TcpOption.SO_DONTROUTE:
+                value = Has(c, TcbExtras.DontRoute) ? 1 : 0;
                 break;
             case TcpOption.IP_TTL:
                 value = c->HopLimit == 0 ? 64 : c->HopLimit;

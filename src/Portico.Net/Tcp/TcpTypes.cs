@@ -96,6 +96,9 @@ public enum TcpOption
     /// <summary>-1 off (the default), else the seconds that close lingers; 0 resets on close.</summary>
     SO_LINGER,
     SO_OOBINLINE,
+
+    /// <summary>To a peer on the link alone, through no gateway; of IPv4.</summary>
+    SO_DONTROUTE,
     IP_TTL,
     IP_TOS,
 
@@ -153,6 +156,12 @@ public struct TcpOpenRequest
 
     /// <summary>IP_LOCAL_PORT_RANGE: the last port to pick from; 0 leaves it to net.ipv4.ip_local_port_range.</summary>
     public ushort RangeLast;
+
+    /// <summary>SO_DONTROUTE: the peer has to be on the link; of IPv4.</summary>
+    public bool DontRoute;
+
+    /// <summary>The flow label of IPv6; 0 for none.</summary>
+    public uint FlowLabel;
 
     /// <summary>SO_SNDBUF in bytes of payload; 0 for net.ipv4.tcp_wmem and auto-tuning.</summary>
     public int SendBufferBytes;

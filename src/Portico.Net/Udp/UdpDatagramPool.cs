@@ -14,6 +14,7 @@ internal struct UdpDatagram
     public int Next;
     public byte HopLimit;
     public byte TrafficClass;
+    public uint FlowLabel;
 
     /// <summary>An empty one that has been peeked at, which a peek with SO_PEEK_OFF then passes over.</summary>
     public bool IsPeeked;

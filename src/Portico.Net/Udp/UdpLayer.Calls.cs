@@ -140,6 +140,7 @@ public sealed partial class UdpLayer
         InterfaceIndex = datagram.InterfaceIndex,
         HopLimit = datagram.HopLimit,
         TrafficClass = datagram.TrafficClass,
+        FlowLabel = datagram.FlowLabel,
         TotalLength = datagram.Packet.Length,
         SegmentBytes = datagram.Packet.GsoSize,
         Drops = datagram.Drops,

@@ -164,6 +164,7 @@ public sealed partial class UdpLayer
         datagram.InterfaceIndex = info.Interface.Index;
         datagram.HopLimit = info.HopLimit;
         datagram.TrafficClass = info.TrafficClass;
+        datagram.FlowLabel = info.FlowLabel;
         datagram.Drops = (uint)socket.Drops;
         datagram.TrueSize = trueSize;
         datagram.IsPeeked = false;

@@ -58,6 +58,8 @@ public sealed partial class UdpLayer
             UdpOption.SO_SNDBUF => socket.SendMemoryMax,
             UdpOption.SO_NO_CHECK => socket.NoChecksum ? 1 : 0,
             UdpOption.SO_BINDTODEVICE => socket.InterfaceIndex,
+            UdpOption.SO_DONTROUTE => socket.DontRoute ? 1 : 0,
+            UdpOption.UDP_GRO => socket.TakesSegments ? 1 : 0,
             UdpOption.IP_TTL => ipv4.HopLimit < 0 ? _stack.Ip.Options.ip_default_ttl : ipv4.HopLimit,
             UdpOption.IP_TOS => ipv4.TrafficClass,
             UdpOption.IP_MULTICAST_TTL => ipv4.MulticastHopLimit,
@@ -75,6 +77,7 @@ public sealed partial class UdpLayer
             UdpOption.IPV6_MULTICAST_ALL => ipv6.MulticastAll ? 1 : 0,
             UdpOption.IPV6_MTU_DISCOVER => ipv6.MtuDiscover,
             UdpOption.IPV6_RECVERR => ipv6.ReceiveErrors ? 1 : 0,
+            UdpOption.IPV6_MTU => ipv6.FragmentMtu,
             _ => -1,
         };
         return Errno.None;
@@ -118,15 +121,6 @@ public sealed partial class UdpLayer
         }
     }
 
-    /// <summary>UDP_GRO: what was sent as one by UDP_SEGMENT, and has not been cut on its way, is received as one.</summary>
-    public void SetTakesSegments(UdpHandle handle, bool takes)
-    {
-        if (TryGet(handle, out UdpSocket? socket))
-        {
-            socket.TakesSegments = takes;
-        }
-    }
-
     /// <summary>Datagrams that were dropped because the socket's memory was used up (SO_RXQ_OVFL).</summary>
     public long GetDrops(UdpHandle handle) => TryGet(handle, out UdpSocket? socket) ? socket.Drops : 0;
 
@@ -166,6 +160,11 @@ public sealed partial class UdpLayer
                 socket.Route = default;
                 UpdateBinding(socket);
                 return Errno.None;
+            case UdpOption.SO_DONTROUTE:
+                socket.Route = default;
+                return Set(ref socket.DontRoute, isOn);
+            case UdpOption.UDP_GRO:
+                return Set(ref socket.TakesSegments, isOn);
             case UdpOption.IP_TTL:
                 return value is -1 or (>= 1 and <= 255) ? Set(ref family.HopLimit, (short)value) : Errno.EINVAL;
             case UdpOption.IP_TOS:
@@ -211,6 +210,8 @@ public sealed partial class UdpLayer
                 return value is >= MtuDiscoverDont and <= MtuDiscoverOmit ? Set(ref family.MtuDiscover, (byte)value) : Errno.EINVAL;
             case UdpOption.IPV6_RECVERR:
                 return SetReceiveErrors(socket, ref family, isOn);
+            case UdpOption.IPV6_MTU:
+                return value is 0 or >= IpLayer.Ipv6MtuMin ? Set(ref family.FragmentMtu, value) : Errno.EINVAL;
             default:
                 return Errno.ENOPROTOOPT;
         }
@@ -259,7 +260,7 @@ public sealed partial class UdpLayer
         }
 
         IpAddress destination = socket.Remote.Address;
-        Errno error = FindRoute(socket, SourceFor(socket, destination), destination, OutgoingInterface(socket, destination, 0));
+        Errno error = FindRoute(socket, SourceFor(socket, destination), destination, OutgoingInterface(socket, destination, 0), socket.DontRoute);
         value = error == Errno.None ? socket.Route.PathMtu : 0;
         return error == Errno.None ? Errno.None : Errno.ENOTCONN;
     }

@@ -23,7 +23,7 @@ public sealed partial class UdpLayer
         }
 
         int interfaceIndex = OutgoingInterface(socket, destination.Address, options.InterfaceIndex);
-        error = FindRoute(socket, source, destination.Address, interfaceIndex);
+        error = FindRoute(socket, source, destination.Address, interfaceIndex, options.OnLink || socket.DontRoute);
         if (error != Errno.None)
         {
             return error;
@@ -36,7 +36,7 @@ public sealed partial class UdpLayer
 
         if (data.Length > (destination.Address.IsIpv4 ? Ipv4PayloadMax : Ipv6PayloadMax))
         {
-            return LocalTooBig(socket, destination, destination.Address.IsIpv4 ? 65_535 : socket.Route.PathMtu);
+            return LocalTooBig(socket, destination, destination.Address.IsIpv4 ? 65_535 : Smaller(socket.Route.PathMtu, socket.Ipv6.FragmentMtu));
         }
 
         // Linux reports a pending error here: sock_alloc_send_skb looks at it first.
@@ -60,18 +60,19 @@ public sealed partial class UdpLayer
         }
 
         int length = UdpHeader.Length + data.Length;
+        int mtu = Smaller(route.PathMtu, family.FragmentMtu);
         bool isSegmented = options.SegmentBytes > 0;
-        Errno error = isSegmented ? CheckSegments(socket, data.Length, options.SegmentBytes, isIpv4, route.PathMtu) : Errno.None;
+        Errno error = isSegmented ? CheckSegments(socket, data.Length, options.SegmentBytes, isIpv4, mtu) : Errno.None;
         if (error != Errno.None)
         {
             return error;
         }
 
-        bool fits = isSegmented || length + (isIpv4 ? 20 : 40) <= route.PathMtu;
+        bool fits = isSegmented || length + (isIpv4 ? 20 : 40) <= mtu;
         bool mustFit = options.MustFit || family.MtuDiscover is MtuDiscoverDo or MtuDiscoverProbe or MtuDiscoverInterface;
         if (!fits && mustFit)
         {
-            return LocalTooBig(socket, destination, route.PathMtu);
+            return LocalTooBig(socket, destination, mtu);
         }
 
         MibTable<UdpCounter> mib = CountersOf(destination.Address);
@@ -104,6 +105,8 @@ public sealed partial class UdpLayer
             TrafficClass = options.HasTrafficClass ? options.TrafficClass : family.TrafficClass,
             DontFragment = fits && isIpv4 && family.MtuDiscover is MtuDiscoverWant or MtuDiscoverDo or MtuDiscoverProbe,
             NoMulticastLoop = !family.MulticastLoop,
+            FlowLabel = options.FlowLabel,
+            FragmentMtu = family.FragmentMtu,
         };
         error = _stack.Ip.Send(packet, route, send);
         if (error == Errno.None)
@@ -117,6 +120,9 @@ public sealed partial class UdpLayer
 
         return error;
     }
+
+    /// <summary>The MTU of a path, or what a socket takes for it where that is less; 0 for nothing.</summary>
+    internal static int Smaller(int pathMtu, int fragmentMtu) => fragmentMtu > 0 ? Math.Min(pathMtu, fragmentMtu) : pathMtu;
 
     private static byte HopLimitFor(in UdpFamilyOptions family, in RouteCache route, in UdpSendOptions options)
     {
@@ -132,15 +138,15 @@ public sealed partial class UdpLayer
     /// Brings the socket's cached route up to date for a destination, and chooses the source address where none is given. Errors:
     /// those of <see cref="IpLayer.FindRoute"/>, EADDRNOTAVAIL without a source.
     /// </summary>
-    private Errno FindRoute(UdpSocket socket, in IpAddress source, in IpAddress destination, int interfaceIndex)
+    private Errno FindRoute(UdpSocket socket, in IpAddress source, in IpAddress destination, int interfaceIndex, bool isOnLink)
     {
         if (socket.Route.Generation == _stack.Ip.RouteGeneration && socket.RouteDestination == destination
-            && socket.RouteWantedSource == source && socket.RouteInterface == interfaceIndex)
+            && socket.RouteWantedSource == source && socket.RouteInterface == interfaceIndex && socket.IsRouteOnLink == isOnLink)
         {
             return Errno.None;
         }
 
-        Errno error = _stack.Ip.FindRoute(source, destination, interfaceIndex, out RouteCache route);
+        Errno error = _stack.Ip.FindRoute(source, destination, interfaceIndex, out RouteCache route, isOnLink);
         if (error != Errno.None)
         {
             return error;
@@ -163,6 +169,7 @@ public sealed partial class UdpLayer
         socket.RouteWantedSource = source;
         socket.RouteSource = chosen;
         socket.RouteInterface = interfaceIndex;
+        socket.IsRouteOnLink = isOnLink;
         return Errno.None;
     }
 

@@ -157,7 +157,7 @@ public sealed partial class UdpLayer
 
         IpAddress destination = OrLoopback(remote.Address);
         int interfaceIndex = OutgoingInterface(socket, destination, 0);
-        error = FindRoute(socket, SourceFor(socket, destination), destination, interfaceIndex);
+        error = FindRoute(socket, SourceFor(socket, destination), destination, interfaceIndex, socket.DontRoute);
         if (error != Errno.None)
         {
             return error;

@@ -37,6 +37,9 @@ internal struct UdpFamilyOptions
     public int MulticastInterface;
     public int UnicastInterface;
 
+    /// <summary>IPV6_MTU; 0 for the path's.</summary>
+    public int FragmentMtu;
+
     public static UdpFamilyOptions Defaults => new()
     {
         HopLimit = -1,
@@ -65,6 +68,7 @@ internal sealed class UdpSocket(int index)
     public bool SendsNoChecksum6;
     public bool TakesNoChecksum6;
     public bool TakesSegments;
+    public bool DontRoute;
 
     /// <summary>IP_LOCAL_PORT_RANGE.</summary>
     public ushort RangeFirst;
@@ -99,6 +103,7 @@ internal sealed class UdpSocket(int index)
     public IpAddress RouteSource;
     public IpAddress RouteWantedSource;
     public int RouteInterface;
+    public bool IsRouteOnLink;
 
     // Unread datagrams: indexes of UdpDatagramPool.
     public int ReceiveHead;
@@ -131,7 +136,7 @@ internal sealed class UdpSocket(int index)
             : options.rmem_default;
         SendMemoryMax = options.wmem_default;
         RangeFirst = RangeLast = 0;
-        Broadcast = NoChecksum = SendsNoChecksum6 = TakesNoChecksum6 = TakesSegments = IsReceiveShut = IsSendShut = IsAddressBound = IsPortBound = IsConnected = false;
+        Broadcast = NoChecksum = SendsNoChecksum6 = TakesNoChecksum6 = TakesSegments = DontRoute = IsReceiveShut = IsSendShut = IsAddressBound = IsPortBound = IsConnected = false;
         Ipv4 = UdpFamilyOptions.Defaults;
         Ipv6 = UdpFamilyOptions.Defaults;
         LocalAddress = SourceAddress = Any;

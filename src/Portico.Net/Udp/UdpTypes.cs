@@ -50,6 +50,12 @@ public struct UdpSendOptions
     /// <summary>IPV6_DONTFRAG: EMSGSIZE where the datagram would have to be fragmented.</summary>
     public bool MustFit;
 
+    /// <summary>MSG_DONTROUTE: to hosts on the link alone, through no gateway; of IPv4.</summary>
+    public bool OnLink;
+
+    /// <summary>IPV6_FLOWINFO: the flow label; 0 for none.</summary>
+    public uint FlowLabel;
+
     /// <summary>UDP_SEGMENT: the bytes are sent as datagrams of so many each, the last one may have fewer; 0 for a single one.</summary>
     public int SegmentBytes;
 }
@@ -71,6 +77,9 @@ public struct UdpReceiveInfo
 
     /// <summary>Type of service or traffic class.</summary>
     public byte TrafficClass;
+
+    /// <summary>The flow label of IPv6; 0 for none.</summary>
+    public uint FlowLabel;
 
     /// <summary>Bytes of payload; more than were received when the buffer was too small (MSG_TRUNC).</summary>
     public int TotalLength;
@@ -114,6 +123,12 @@ public enum UdpOption
     /// <summary>The index of the interface; 0 for any.</summary>
     SO_BINDTODEVICE,
 
+    /// <summary>To hosts on the link alone, through no gateway; of IPv4.</summary>
+    SO_DONTROUTE,
+
+    /// <summary>What was sent as one by UDP_SEGMENT, and has not been cut on its way, is received as one.</summary>
+    UDP_GRO,
+
     /// <summary>-1 for the stack's default.</summary>
     IP_TTL,
     IP_TOS,
@@ -141,6 +156,9 @@ public enum UdpOption
     IPV6_MULTICAST_ALL,
     IPV6_MTU_DISCOVER,
     IPV6_RECVERR,
+
+    /// <summary>The largest packet to send without fragments; 0 for the path's MTU.</summary>
+    IPV6_MTU,
 #pragma warning restore CS1591
 }
 

@@ -10,6 +10,8 @@ public readonly ref struct Ipv6Header
     /// <summary>Bytes that the header takes.</summary>
     public const int Length = 40;
 
+    internal const uint FlowLabelMask = 0xF_FFFF;
+
     private readonly ref byte _first;
 
     private Ipv6Header(ref byte first) => _first = ref first;
@@ -18,7 +20,7 @@ public readonly ref struct Ipv6Header
     public byte TrafficClass => (byte)(Big.Read16(ref _first, 0) >> 4);
 
     /// <summary>The 20 bits of flow label.</summary>
-    public uint FlowLabel => Big.Read32(ref _first, 0) & 0xF_FFFF;
+    public uint FlowLabel => Big.Read32(ref _first, 0) & FlowLabelMask;
 
     /// <summary>Bytes behind this header, extension headers included, as the sender says.</summary>
     public ushort PayloadLength => Big.Read16(ref _first, 4);
@@ -66,7 +68,7 @@ public readonly ref struct Ipv6Header
         uint flowLabel = 0)
     {
         _ = header[Length - 1];
-        ulong front = (6UL << 60) | ((ulong)trafficClass << 52) | ((ulong)(flowLabel & 0xF_FFFF) << 32)
+        ulong front = (6UL << 60) | ((ulong)trafficClass << 52) | ((ulong)(flowLabel & FlowLabelMask) << 32)
             | ((ulong)(ushort)payloadLength << 16) | ((ulong)nextHeader << 8) | hopLimit;
         BinaryPrimitives.WriteUInt64BigEndian(header, front);
         source.WriteIpv6(header[8..]);

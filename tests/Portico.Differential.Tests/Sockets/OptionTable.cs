@@ -245,6 +245,7 @@ internal static class OptionTable
         new(IPPROTO_IPV6, "IPV6_ROUTER_ALERT_ISOLATE", 30),
         new(IPPROTO_IPV6, "IPV6_RECVERR_RFC4884", 31),
         new(IPPROTO_IPV6, "IPV6_FLOWINFO_SEND", 33),
+        new(IPPROTO_IPV6, "IPV6_HDRINCL", 36),
         new(IPPROTO_IPV6, "IPV6_RECVPKTINFO", 49),
         new(IPPROTO_IPV6, "IPV6_PKTINFO", 50) { Structures = [[.. s_lo6, 1, 0, 0, 0], [.. s_lo6, 0, 0, 0, 0], [.. new byte[20]]] },
         new(IPPROTO_IPV6, "IPV6_RECVHOPLIMIT", 51),

@@ -46,6 +46,16 @@ internal sealed unsafe partial class Kit
         }
     }
 
+    /// <summary>The first four bytes of packets of IPv6: version, traffic class and flow label.</summary>
+    public void FlowLabels(long fd, int most)
+    {
+        byte* room = stackalloc byte[4];
+        for (int i = 0; i < most && Raw(recvfrom, fd, (long)room, 4, (long)MessageFlags.MSG_DONTWAIT, 0, 0) >= 0; i++)
+        {
+            Note($"flow {Convert.ToHexString(new ReadOnlySpan<byte>(room, 4))}");
+        }
+    }
+
     /// <summary>Clears what each kernel chooses in an IP packet: identification and DF, the flow label, ports, and TCP's numbers and options.</summary>
     private static void Mask(Span<byte> packet)
     {

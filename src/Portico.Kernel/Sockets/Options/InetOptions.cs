@@ -105,6 +105,9 @@ internal struct InetOptions
     /// <summary>IPV6_MTU: the largest fragment to send; 0 for the path's.</summary>
     public int FragmentMtu { get; set; }
 
+    /// <summary>What connect was given with IPV6_FLOWINFO_SEND: traffic class and flow label.</summary>
+    public uint FlowInfo { get; set; }
+
     /// <summary>IPV6_MULTICAST_IF.</summary>
     public int Ipv6MulticastInterface { get; set; }
 
