@@ -69,6 +69,7 @@ internal sealed class PacketdrillInstance : IDisposable
         using (Time.Driver.Enter())
         {
             NetworkStack stack = _kernel.DefaultNamespace;
+            stack.Tcp.Settings.hystart_detect = TcpSettings.HystartOfLinux;
             NetworkInterface tun = stack.AddInterface("tun0", Device);
             IpPrefix local = new(options.Local, options.PrefixLength);
             tun.AddAddress(local);

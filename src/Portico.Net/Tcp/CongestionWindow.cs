@@ -102,6 +102,12 @@ public sealed unsafe partial class TcpLayer
         context.Acked = packets;
         Congestion.OnPacketsAcked(c->Algorithm, ref c->Congestion, ref context, rttMicros);
         Adopt(c, context);
+        if (context.Exit != HystartExit.None)
+        {
+            bool isTrain = context.Exit == HystartExit.Train;
+            ++Mib[isTrain ? TcpCounter.TCPHystartTrainDetect : TcpCounter.TCPHystartDelayDetect];
+            Mib[isTrain ? TcpCounter.TCPHystartTrainCwnd : TcpCounter.TCPHystartDelayCwnd] += context.Cwnd;
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -147,6 +147,10 @@ public enum TcpCounter
     TCPFastOpenBlackhole,
     TCPFastOpenPassiveAltKey,
     TCPDeliveredCE,
+    TCPHystartTrainDetect,
+    TCPHystartTrainCwnd,
+    TCPHystartDelayDetect,
+    TCPHystartDelayCwnd,
 
     /// <summary>A bare ACK that TCP_DEFER_ACCEPT let wait for data.</summary>
     TCPDeferAcceptDrop,

@@ -13,6 +13,9 @@ public sealed class TcpSettings
     internal const int FastOpenEveryListener = 0x400;
     internal const int EcnAsk = 1;
 
+    /// <summary>The value of <see cref="hystart_detect"/> that Linux's module has by default: both means of its HyStart.</summary>
+    public const int HystartOfLinux = CongestionContext.DetectByTrains | CongestionContext.DetectByDelay;
+
 #pragma warning disable IDE1006 // The names are Linux's.
     /// <summary>Minimum, default and largest receive buffer, in bytes of memory (net.ipv4.tcp_rmem).</summary>
     public (int Min, int Default, int Max) tcp_rmem { get; set; } = (4096, 131072, 6291456);
@@ -184,8 +187,11 @@ public sealed class TcpSettings
     /// <summary>Whether new connections are paced, as the queueing discipline fq does it (tc-fq(8), net.core.default_qdisc).</summary>
     public bool fq { get; set; }
 
-    /// <summary>How CUBIC's HyStart finds the end of slow start (a parameter of Linux's module): 1 by trains of ACKs, 2 by delay.</summary>
-    public int hystart_detect { get; set; } = 3;
+    /// <summary>
+    /// How CUBIC finds the end of slow start (a parameter of Linux's module): by HyStart, 1 by trains of ACKs, 2 by delay, or 4, in place of
+    /// both, by HyStart++ (RFC 9406), which Linux has not.
+    /// </summary>
+    public int hystart_detect { get; set; } = CongestionContext.DetectByRounds;
 
     /// <summary>Whether cwnd restarts after an idle RTO (RFC 5681 4.1).</summary>
     public bool tcp_slow_start_after_idle { get; set; } = true;

@@ -18,6 +18,18 @@ internal enum CongestionEvent
     Loss,
 }
 
+/// <summary>What ended slow start before a loss did.</summary>
+internal enum HystartExit : byte
+{
+    None,
+
+    /// <summary>A train of acknowledgments as long as the path.</summary>
+    Train,
+
+    /// <summary>Round trips that grow.</summary>
+    Delay,
+}
+
 /// <summary>What an algorithm remembers of a connection; the fields are <see cref="Cubic"/>'s (Reno needs none). In the TCB: 60 bytes.</summary>
 internal struct CongestionState
 {
@@ -55,8 +67,24 @@ internal struct CongestionState
     public uint CurrentRttMicros;
     public byte SampleCount;
 
+    /// <summary>Rounds of conservative slow start, the current one counted; 0 in the standard one (RFC 9406).</summary>
+    public byte ConservativeRounds;
+
     /// <summary>Whether HyStart has found the end of this slow start.</summary>
     public bool ExitFound;
+
+    /// <summary>HyStart++ has no trains to follow: the least round trips of the last round, and of that in which conservative slow start began.</summary>
+    public uint LastRoundRttMicros
+    {
+        readonly get => RoundStartMicros;
+        set => RoundStartMicros = value;
+    }
+
+    public uint BaselineRttMicros
+    {
+        readonly get => LastAckMicros;
+        set => LastAckMicros = value;
+    }
 
     /// <summary>BBR's state, which lies elsewhere: <see cref="TcpCongestion.Bbr"/> uses none of the other fields.</summary>
     public unsafe BbrState* Bbr
@@ -70,6 +98,9 @@ internal struct CongestionState
 internal struct CongestionContext
 {
     public const uint SsThreshInfinite = 0x7FFF_FFFF;
+    public const int DetectByTrains = 1;
+    public const int DetectByDelay = 2;
+    public const int DetectByRounds = 4;
 
     public uint Cwnd;
     public uint SsThresh;
@@ -89,8 +120,11 @@ internal struct CongestionContext
     public int SrttMicros;
     public int MinRttMicros;
 
-    /// <summary>How HyStart may find the end of slow start: 1 by trains of acknowledgments, 2 by delay.</summary>
+    /// <summary>How CUBIC may find the end of slow start: <see cref="DetectByTrains"/> and the others.</summary>
     public int HystartDetect;
+
+    /// <summary>What has just ended slow start.</summary>
+    public HystartExit Exit;
 
     /// <summary>Whether segments are paced: an acknowledgment train then takes twice as long.</summary>
     public bool IsPaced;
@@ -105,6 +139,12 @@ internal struct CongestionContext
     public uint SndNxt;
 
     public readonly bool InSlowStart => Cwnd < SsThresh;
+
+    public void LeaveSlowStart(HystartExit by)
+    {
+        SsThresh = Cwnd;
+        Exit = by;
+    }
 
     /// <summary>
     /// Exponential growth up to the threshold by what was acknowledged (RFC 3465 without its limit, as Linux does it). Returns what is

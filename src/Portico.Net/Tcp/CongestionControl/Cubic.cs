@@ -1,8 +1,8 @@
 namespace Portico.Net;
 
 /// <summary>
-/// CUBIC (RFC 9438) with Linux's integers, and HyStart (Ha, Rhee 2011) to leave slow start before it overflows the path. Time is in
-/// 1/1024 s for the cubic function, so that its cube scales by shifts.
+/// CUBIC (RFC 9438) with Linux's integers. Slow start is left before it overflows the path by HyStart++ (RFC 9406), or by Linux's HyStart (Ha,
+/// Rhee 2011) where that is set. Time is in 1/1024 s for the cubic function, so that its cube scales by shifts.
 /// </summary>
 internal readonly struct Cubic : ICongestionControl
 {
@@ -32,6 +32,7 @@ internal readonly struct Cubic : ICongestionControl
     public static void Initialize(ref CongestionState state, ref CongestionContext context)
     {
         state = default;
+        state.CurrentRttMicros = uint.MaxValue;
         StartRound(ref state, in context);
     }
 
@@ -51,7 +52,7 @@ internal readonly struct Cubic : ICongestionControl
         uint acked = context.Acked;
         if (context.InSlowStart)
         {
-            acked = context.SlowStart(acked);
+            acked = HyStartPlusPlus.Grow(ref state, ref context);
             if (acked == 0)
             {
                 return;
@@ -76,7 +77,16 @@ internal readonly struct Cubic : ICongestionControl
             state.DelayMinMicros = delay;
         }
 
-        if (!state.ExitFound && context.InSlowStart && context.Cwnd >= HystartLowWindow)
+        if (!context.InSlowStart || state.ExitFound)
+        {
+            return;
+        }
+
+        if ((context.HystartDetect & CongestionContext.DetectByRounds) != 0)
+        {
+            HyStartPlusPlus.OnSample(ref state, ref context, delay);
+        }
+        else if (context.Cwnd >= HystartLowWindow)
         {
             LookForExit(ref state, ref context, delay);
         }
@@ -179,6 +189,12 @@ internal readonly struct Cubic : ICongestionControl
 
     private static void StartRound(ref CongestionState state, in CongestionContext context)
     {
+        if ((context.HystartDetect & CongestionContext.DetectByRounds) != 0)
+        {
+            HyStartPlusPlus.StartRound(ref state, in context);
+            return;
+        }
+
         state.RoundStartMicros = state.LastAckMicros = Micros(context.Now);
         state.RoundEndSeq = context.SndNxt;
         state.CurrentRttMicros = uint.MaxValue;
@@ -194,18 +210,18 @@ internal readonly struct Cubic : ICongestionControl
 
         // A train of closely spaced acknowledgments that lasts as long as half a round trip fills the path.
         uint now = Micros(context.Now);
-        if ((context.HystartDetect & 1) != 0 && now - state.LastAckMicros <= HystartAckDeltaMicros)
+        if ((context.HystartDetect & CongestionContext.DetectByTrains) != 0 && now - state.LastAckMicros <= HystartAckDeltaMicros)
         {
             state.LastAckMicros = now;
             uint threshold = state.DelayMinMicros + AckAggregationMicros(in context);
             if (now - state.RoundStartMicros > (context.IsPaced ? threshold : threshold >> 1))
             {
                 state.ExitFound = true;
-                context.SsThresh = context.Cwnd;
+                context.LeaveSlowStart(HystartExit.Train);
             }
         }
 
-        if ((context.HystartDetect & 2) == 0)
+        if ((context.HystartDetect & CongestionContext.DetectByDelay) == 0)
         {
             return;
         }
@@ -220,7 +236,7 @@ internal readonly struct Cubic : ICongestionControl
             state.DelayMinMicros + Math.Clamp(state.DelayMinMicros >> 3, HystartDelayMinMicros, HystartDelayMaxMicros))
         {
             state.ExitFound = true;
-            context.SsThresh = context.Cwnd;
+            context.LeaveSlowStart(HystartExit.Delay);
         }
     }
 

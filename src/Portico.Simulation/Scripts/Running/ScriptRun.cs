@@ -129,6 +129,9 @@ internal sealed partial class ScriptRun : IDisposable
         using (_time.Driver.Enter())
         {
             NetworkStack stack = _kernel.DefaultNamespace;
+
+            // Scripts are written for Linux, whose end of slow start some of them look for.
+            stack.Tcp.Settings.hystart_detect = TcpSettings.HystartOfLinux;
             NetworkInterface tun = stack.AddInterface("tun0", _device);
             IpPrefix any = new(Configuration.IsIpv6 ? IpAddress.AnyIpv6 : IpAddress.AnyIpv4, 0);
             Require(tun.AddAddress(new IpPrefix(Configuration.Local, Configuration.PrefixLength)));
