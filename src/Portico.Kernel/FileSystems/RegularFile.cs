@@ -53,6 +53,11 @@ internal sealed class RegularFile(MemoryFileSystem memory, int permissions, int 
             return Errno.EINVAL;
         }
 
+        if (_size > offset && !destination.TryTrim(_size - offset))
+        {
+            return Errno.EFAULT;
+        }
+
         long end = Math.Min(_size, offset + destination.Remaining);
         while (offset + count < end)
         {
@@ -106,7 +111,7 @@ internal sealed class RegularFile(MemoryFileSystem memory, int permissions, int 
         // These come before the seals are looked at, so that even a write that fails leaves them behind.
         Modified = Changed = Now;
         ClearSetIds();
-        Errno error = Errno.None;
+        Errno error = source.TryTrim(source.Remaining) ? Errno.None : Errno.EFAULT;
         while (source.Remaining > 0 && error == Errno.None)
         {
             error = WriteToPage(start + count, ref source, ref count);

@@ -137,17 +137,20 @@ internal sealed class EventFile : AnonymousFile
         count = destination.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(ref value)));
         Waiters.Notify(SocketEvents.Writable, Driver);
         GiveCount();
-        return Errno.None;
+        return destination.HasFaulted ? Errno.EFAULT : Errno.None;
     }
 
     internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count)
     {
         count = 0;
         TakeCount();
-        Errno error = Errno.None;
+        Errno error = source.BeginsEmpty ? Errno.EINVAL : Errno.None;
         while (error == Errno.None && (source.Remaining > 0 || count == 0))
         {
-            error = Add(source.Next(), out ulong value);
+            ReadOnlySpan<byte> piece = source.Next();
+            bool isMissing = piece.IsEmpty && source.MissingLength == sizeof(ulong);
+            ulong value = 0;
+            error = isMissing ? Errno.EFAULT : Add(piece, out value);
             if (error == Errno.None)
             {
                 _count += value;

@@ -22,12 +22,13 @@ public ref struct IoCursor
     private Span<byte> _current;
     private ReadOnlySpan<IoVector> _rest;
 
-    private IoCursor(Span<byte> current, ReadOnlySpan<IoVector> rest, long remaining)
+    private IoCursor(Span<byte> current, ReadOnlySpan<IoVector> rest, long remaining, long present)
     {
         _current = current;
         _rest = rest;
         Remaining = remaining;
         Total = remaining;
+        Present = present;
     }
 
     /// <summary>Bytes from here to the end.</summary>
@@ -36,16 +37,34 @@ public ref struct IoCursor
     /// <summary>Bytes in all, those that are done included.</summary>
     public long Total { get; }
 
+    /// <summary>
+    /// Bytes from here on that are there: all, unless a piece of the list is a null pointer. How far a call comes with such a list is the
+    /// file's to say, and differs.
+    /// </summary>
+    internal long Present { get; private set; }
+
+    /// <summary>Whether something was to be copied to or from memory that is not there.</summary>
+    internal bool HasFaulted { get; private set; }
+
+    /// <summary>Whether the list begins with a piece of no bytes.</summary>
+    internal readonly bool BeginsEmpty => _current.IsEmpty && !_rest.IsEmpty && _rest[0].Length == 0;
+
+    /// <summary>How long the piece that comes next is, although it is not there.</summary>
+    internal readonly long MissingLength => _rest.IsEmpty ? 0 : (long)_rest[0].Length;
+
     /// <summary>Memory that a read fills.</summary>
-    public static IoCursor Into(Span<byte> buffer) => new(buffer, default, buffer.Length);
+    public static IoCursor Into(Span<byte> buffer) => new(buffer, default, buffer.Length, buffer.Length);
 
     /// <summary>Memory that a write takes from, which nobody writes to.</summary>
     public static IoCursor From(ReadOnlySpan<byte> data) =>
-        new(MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(data), data.Length), default, data.Length);
+        new(MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(data), data.Length), default, data.Length, data.Length);
+
+    /// <summary>So many bytes behind a null pointer.</summary>
+    internal static IoCursor Missing(long length) => new(default, default, length, 0);
 
     /// <summary>
-    /// A list, for either direction. Errors: EINVAL for more than 1,024 pieces (UIO_MAXIOV), or more bytes than a call may return; EFAULT for
-    /// a null pointer with a length.
+    /// A list, for either direction. Errors: EINVAL for more than 1,024 pieces (UIO_MAXIOV), or more bytes than a call may return. A null
+    /// pointer with a length is EFAULT where a call comes to it.
     /// </summary>
     public static unsafe Net.Errno TryOver(ReadOnlySpan<IoVector> pieces, out IoCursor cursor)
     {
@@ -58,6 +77,7 @@ public ref struct IoCursor
         }
 
         long total = 0;
+        long present = -1;
         foreach (ref readonly IoVector piece in pieces)
         {
             if (piece.Length > long.MaxValue)
@@ -65,16 +85,16 @@ public ref struct IoCursor
                 return Net.Errno.EINVAL;
             }
 
-            if (piece.Address == null && piece.Length > 0)
+            if (piece.Address == null && piece.Length > 0 && present < 0)
             {
-                return Net.Errno.EFAULT;
+                present = total;
             }
 
             // What is beyond the largest count that a call may return is left out (MAX_RW_COUNT).
             total = Math.Min(BytesMax, total + (long)Math.Min(piece.Length, (nuint)BytesMax));
         }
 
-        cursor = new IoCursor(default, pieces, total);
+        cursor = new IoCursor(default, pieces, total, present < 0 ? total : present);
         return Net.Errno.None;
     }
 
@@ -90,6 +110,7 @@ public ref struct IoCursor
             copied += count;
         }
 
+        HasFaulted |= copied < source.Length && Remaining > 0;
         return copied;
     }
 
@@ -105,7 +126,26 @@ public ref struct IoCursor
             copied += count;
         }
 
+        HasFaulted |= copied < destination.Length && Remaining > 0;
         return copied;
+    }
+
+    /// <summary>Whether a call that wants so many bytes, or all that there are, comes to memory that is not there.</summary>
+    internal readonly bool Lacks(long wanted) => Math.Min(wanted, Remaining) > Present;
+
+    /// <summary>Leaves out what is behind so many bytes.</summary>
+    internal void Limit(long count) => Remaining = Math.Min(Remaining, count);
+
+    /// <summary>Leaves out memory that is not there where a call that wants so many bytes comes to it; false where it comes to nothing else.</summary>
+    internal bool TryTrim(long wanted)
+    {
+        if (!Lacks(wanted))
+        {
+            return true;
+        }
+
+        Limit(Present);
+        return Present > 0;
     }
 
     /// <summary>The contiguous memory that comes next; empty at the end.</summary>
@@ -120,13 +160,14 @@ public ref struct IoCursor
     {
         _current = _current[count..];
         Remaining -= count;
+        Present -= count;
     }
 
     private unsafe bool TryAdvance()
     {
         while (_current.IsEmpty)
         {
-            if (_rest.IsEmpty || Remaining == 0)
+            if (_rest.IsEmpty || Remaining == 0 || Present == 0)
             {
                 return false;
             }

@@ -56,6 +56,11 @@ internal sealed class MemoryDevice(StackDriver driver, MemoryDeviceKind kind) : 
             return Errno.None;
         }
 
+        if (!destination.TryTrim(destination.Remaining))
+        {
+            return Errno.EFAULT;
+        }
+
         while (destination.Remaining > 0)
         {
             Span<byte> piece = destination.Next();

@@ -84,7 +84,7 @@ internal sealed partial class Pipe
 
         while (_used > 0 && destination.Remaining > 0)
         {
-            int run = RunOfWholePages(destination.Remaining);
+            int run = RunOfWholePages(Math.Min(destination.Remaining, destination.Present));
             if (run > 1)
             {
                 count += destination.Write(At(0).Block.Bytes.AsSpan(At(0).Offset, run * PageBytes));
@@ -92,7 +92,13 @@ internal sealed partial class Pipe
                 continue;
             }
 
+            // What a page has goes into memory whole, or stays.
             ref Slot slot = ref At(0);
+            if (destination.Lacks(slot.Length))
+            {
+                return count > 0 ? Errno.None : Errno.EFAULT;
+            }
+
             int taken = destination.Write(slot.Block.Bytes.AsSpan(slot.Offset, (int)Math.Min(slot.Length, destination.Remaining)));
             count += taken;
             slot.Offset += taken;
@@ -130,9 +136,24 @@ internal sealed partial class Pipe
             int inPage = (last.Offset & (PageBytes - 1)) + last.Length;
             if (last.CanMerge && inPage + odd <= PageBytes)
             {
+                if (source.Lacks(odd))
+                {
+                    return Errno.EFAULT;
+                }
+
                 source.Read(last.Block.Bytes.AsSpan(last.Offset + last.Length, odd));
                 last.Length += odd;
                 count += odd;
+            }
+        }
+
+        if (source.Lacks(long.MaxValue) && _used < _slots.Length)
+        {
+            // A page whose bytes are not all there is not put in.
+            source.Limit(source.Present / PageBytes * PageBytes);
+            if (source.Remaining == 0)
+            {
+                return count > 0 ? Errno.None : Errno.EFAULT;
             }
         }
 

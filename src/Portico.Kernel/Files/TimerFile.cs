@@ -71,7 +71,7 @@ internal sealed class TimerFile(PorticoKernel kernel, ClockId clock) : Anonymous
 
         count = destination.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(ref _expirations)));
         _expirations = 0;
-        return Errno.None;
+        return destination.HasFaulted ? Errno.EFAULT : Errno.None;
     }
 
     /// <summary>Sets it, and tells how it was set before. What it has counted is forgotten.</summary>

@@ -44,7 +44,13 @@ internal sealed class SignalFile(PorticoKernel kernel, ulong mask) : AnonymousFi
         while (destination.Remaining >= SignalInfo.Bytes && kernel.Caller!.TryTakeSignal(Mask, out SignalInfo info))
         {
             info.Write(bytes);
-            count += destination.Write(bytes);
+            int copied = destination.Write(bytes);
+            if (destination.HasFaulted)
+            {
+                return count > 0 ? Errno.None : Errno.EFAULT;
+            }
+
+            count += copied;
         }
 
         return count > 0 ? Errno.None : Errno.EAGAIN;

@@ -37,6 +37,12 @@ internal sealed partial class InetDatagramSocket
             return Errno.EMSGSIZE;
         }
 
+        if (source.Lacks(length))
+        {
+            DropPending();
+            return Errno.EFAULT;
+        }
+
         _pendingLength += source.Read(_pending.AsSpan(_pendingLength, length));
         return Errno.None;
     }

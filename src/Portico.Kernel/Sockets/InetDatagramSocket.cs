@@ -129,6 +129,11 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
     private Errno SendNow(ref IoCursor source, Endpoint? destination, in IpSendControl control)
     {
         int length = (int)source.Remaining;
+        if (source.Lacks(length))
+        {
+            return Errno.EFAULT;
+        }
+
         ReadOnlySpan<byte> data = source.Next();
         if (data.Length == length)
         {

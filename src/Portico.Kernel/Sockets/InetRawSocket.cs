@@ -115,6 +115,11 @@ internal sealed partial class InetRawSocket : InetDatagramFile
             error = Errno.ENODEV;
         }
 
+        if (error == Errno.None && source.HasFaulted)
+        {
+            error = Errno.EFAULT;
+        }
+
         if (error == Errno.None)
         {
             error = Raw.Send(_handle, data.AsSpan(0, length), destination, protocol: 0, ToOptions(control));

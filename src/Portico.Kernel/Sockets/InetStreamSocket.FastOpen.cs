@@ -63,7 +63,7 @@ internal sealed partial class InetStreamSocket
             gathered = System.Buffers.ArrayPool<byte>.Shared.Rent(length);
             data = gathered.AsSpan(0, length);
             IoCursor copy = source;
-            copy.Read(data);
+            data = data[..copy.Read(data)];
         }
 
         error = Tcp.StartFastOpen(_handle, data, waits, out int sent);

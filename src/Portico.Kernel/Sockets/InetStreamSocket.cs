@@ -342,6 +342,12 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             Tcp.NoteWritePending(_handle);
         }
 
+        if (source.Lacks(source.Remaining))
+        {
+            Errno wrong = Tcp.Send(_handle, default, TcpSendFlags.Partial, out _);
+            return wrong == Errno.None ? Errno.EFAULT : wrong;
+        }
+
         TcpSendFlags flags = (message.Flags & MessageFlags.MSG_OOB) != 0 ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
         flags |= (message.Flags & MessageFlags.MSG_MORE) != 0 ? TcpSendFlags.More : TcpSendFlags.None;
         flags |= (message.Flags & MessageFlags.MSG_EOR) != 0 ? TcpSendFlags.EndOfRecord : TcpSendFlags.None;
@@ -396,9 +402,22 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return Errno.EAGAIN;
         }
 
-        if (flags == TcpReceiveFlags.Peek && Generic.PeekOffset >= 0)
+        if (destination.Lacks(destination.Remaining))
         {
-            return PeekBehind(ref destination, out count);
+            int readable = Tcp.ReadableBytes(_handle);
+            Span<byte> any = stackalloc byte[1];
+            if (readable == 0 || destination.Lacks(readable))
+            {
+                // What is wrong with the connection, or that there is nothing, comes before the memory.
+                return readable == 0 ? Tcp.Receive(_handle, any, flags, out _) : Errno.EFAULT;
+            }
+
+            destination.Limit(destination.Present);
+        }
+
+        if (flags == TcpReceiveFlags.Peek && (Generic.PeekOffset >= 0 || destination.Next().Length < destination.Remaining))
+        {
+            return PeekPieces(ref destination, out count);
         }
 
         while (true)
@@ -431,17 +450,21 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         }
     }
 
-    /// <summary>SO_PEEK_OFF: looks at what is behind what has been looked at.</summary>
-    private Errno PeekBehind(ref IoCursor destination, out long count)
+    /// <summary>A look that goes into several pieces of memory, or at what is behind what has been looked at (SO_PEEK_OFF).</summary>
+    private Errno PeekPieces(ref IoCursor destination, out long count)
     {
-        int offset = Generic.PeekOffset;
+        int offset = Math.Max(0, Generic.PeekOffset);
         int wanted = (int)Math.Min(destination.Remaining, Math.Max(0, Tcp.ReadableBytes(_handle) - offset));
         byte[] seen = System.Buffers.ArrayPool<byte>.Shared.Rent(Math.Max(1, offset + wanted));
         Errno error = Tcp.Receive(_handle, seen.AsSpan(0, Math.Max(1, offset + wanted)), TcpReceiveFlags.Peek, out int received);
         count = error == Errno.None && received > offset ? destination.Write(seen.AsSpan(offset, Math.Min(wanted, received - offset))) : 0;
         System.Buffers.ArrayPool<byte>.Shared.Return(seen);
         bool isEnd = (Tcp.Poll(_handle) & (SocketEvents.ReadHangUp | SocketEvents.HangUp)) != 0;
-        OwnGeneric.PeekOffset = offset + (int)count;
+        if (Generic.PeekOffset >= 0)
+        {
+            OwnGeneric.PeekOffset = offset + (int)count;
+        }
+
         return error != Errno.None || count > 0 || isEnd ? error : Errno.EAGAIN;
     }
 

@@ -73,7 +73,8 @@ internal abstract partial class SocketFile(
         // read(2) of nothing does not get as far as the socket.
         count = 0;
         SocketMessage message = new() { Flags = description.IsNonBlocking ? MessageFlags.MSG_DONTWAIT : MessageFlags.None };
-        return destination.Remaining == 0 ? Errno.None : Receive(ref destination, ref message, out count);
+        Errno error = destination.Remaining == 0 ? Errno.None : Receive(ref destination, ref message, out count);
+        return error == Errno.None && destination.HasFaulted ? Errno.EFAULT : error;
     }
 
     internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count)

@@ -177,7 +177,7 @@ public sealed partial class Process
         return received > 0 ? received : result;
     }
 
-    private SyscallResult SendMessage(
+    internal SyscallResult SendMessage(
         int fd, IoCursor source, MessageFlags flags, ReadOnlySpan<byte> address, ReadOnlySpan<byte> control, OpenFileDescription? pinned = null)
     {
         // Nobody writes to the address: sending only reads it.
@@ -207,7 +207,7 @@ public sealed partial class Process
         return result;
     }
 
-    private SyscallResult ReceiveMessage(int fd, IoCursor destination, MessageFlags flags, Span<byte> address, out int addressLength)
+    internal SyscallResult ReceiveMessage(int fd, IoCursor destination, MessageFlags flags, Span<byte> address, out int addressLength)
     {
         SyscallResult result = ReceiveMessage(fd, destination, flags, address, control: default, out ReceivedMessage received);
         addressLength = received.AddressLength;

@@ -126,6 +126,13 @@ public sealed partial class Process
 
             Message.Flags |= Description.IsNonBlocking ? MessageFlags.MSG_DONTWAIT : MessageFlags.None;
             Errno error = socket.Receive(ref _destination, ref Message, out long count);
+            if (error == Errno.None && _destination.HasFaulted)
+            {
+                // The datagram is lost, unless it was only looked at.
+                result = 0;
+                return Errno.EFAULT;
+            }
+
             _received += count;
             result = _received;
             bool waitsForAll = (Message.Flags & (MessageFlags.MSG_WAITALL | MessageFlags.MSG_PEEK | MessageFlags.MSG_DONTWAIT)) == MessageFlags.MSG_WAITALL

@@ -173,6 +173,7 @@ public sealed partial class Process
             }
 
             error = IoCursor.TryOver(pieces, out IoCursor memory);
+            error = error == Errno.None && memory.Lacks(memory.Remaining) ? Errno.EFAULT : error;
             if (error != Errno.None || memory.Remaining == 0)
             {
                 return error;

@@ -97,6 +97,12 @@ internal sealed partial class LineDiscipline
 
     private int Copy(ref IoCursor destination, int count)
     {
+        if (destination.Lacks(count))
+        {
+            // Bytes go out by pieces, and those of a piece whose memory is not all there are lost.
+            count = (int)Math.Min(count, (destination.Present / FirstPiece * FirstPiece) + FirstPiece);
+        }
+
         int start = (int)(_tail & RingMask);
         int first = Math.Min(count, RingBytes - start);
         destination.Write(_ring.AsSpan(start, first));

@@ -87,6 +87,12 @@ internal sealed partial class TerminalFile(Terminal terminal) : KernelFile(termi
         bool isDone = terminal.Discipline.Read(ref destination, got + statusBytes, out count);
         count += statusBytes;
         terminal.OnTaken();
+        if (destination.HasFaulted)
+        {
+            count = destination.Total - destination.Remaining - got;
+            return got + count > 0 ? Errno.None : Errno.EFAULT;
+        }
+
         return isDone || description.IsNonBlocking ? Errno.None : Errno.EAGAIN;
     }
 
@@ -99,6 +105,15 @@ internal sealed partial class TerminalFile(Terminal terminal) : KernelFile(termi
         if (error != Errno.None)
         {
             return error;
+        }
+
+        if (source.Lacks(long.MaxValue))
+        {
+            source.Limit(source.Present / WritePiece * WritePiece);
+            if (source.Remaining == 0)
+            {
+                return Errno.EFAULT;
+            }
         }
 
         while (source.Remaining > 0)

@@ -55,6 +55,11 @@ internal sealed class HostFile(HostFileSystem host, byte[] path, FileStatus foun
         while (destination.Remaining > 0)
         {
             Span<byte> piece = destination.Next();
+            if (piece.IsEmpty)
+            {
+                return count > 0 ? Errno.None : Errno.EFAULT;
+            }
+
             Errno error = host.Directory.Read(handle!, offset + count, piece, out int read);
             if (error != Errno.None || read == 0)
             {
@@ -80,6 +85,11 @@ internal sealed class HostFile(HostFileSystem host, byte[] path, FileStatus foun
     {
         count = 0;
         long start = StartOf(description, offset);
+        if (!source.TryTrim(source.Remaining))
+        {
+            return Errno.EFAULT;
+        }
+
         while (source.Remaining > 0)
         {
             Errno error = host.Directory.Write(handle!, start + count, source.Next(), out int written);

@@ -39,6 +39,11 @@ internal abstract class ProcFile(ProcFileSystem proc, int permissions, int userI
         }
 
         count = destination.Remaining == 0 ? 0 : reader!.Read(offset, ref destination);
+        if (count == 0 && destination.HasFaulted)
+        {
+            return Errno.EFAULT;
+        }
+
         return Errno.None;
     }
 

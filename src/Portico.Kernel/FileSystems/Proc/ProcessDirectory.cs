@@ -67,6 +67,12 @@ internal sealed class ProcessNameFile(ProcFileSystem proc, Process process)
 
         Span<byte> name = stackalloc byte[NameRoom - 1];
         name = name[..source.Read(name)];
+        if (source.HasFaulted)
+        {
+            count = 0;
+            return Errno.EFAULT;
+        }
+
         int end = name.IndexOf((byte)0);
         Process.Rename(System.Text.Encoding.UTF8.GetString(end < 0 ? name : name[..end]));
         return Errno.None;

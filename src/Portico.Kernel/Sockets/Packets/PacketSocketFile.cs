@@ -79,7 +79,7 @@ internal sealed partial class PacketSocketFile : SocketFile
         int length = (int)Math.Min(source.Remaining, ushort.MaxValue + LinkAddress.Bytes);
         byte[] data = ArrayPool<byte>.Shared.Rent(length);
         source.Read(data.AsSpan(0, length));
-        error = Packets.Send(_handle, data.AsSpan(0, length), message.Address.IsEmpty ? null : to);
+        error = source.HasFaulted ? Errno.EFAULT : Packets.Send(_handle, data.AsSpan(0, length), message.Address.IsEmpty ? null : to);
         ArrayPool<byte>.Shared.Return(data);
         count = error == Errno.None ? length : 0;
         return error;

@@ -31,6 +31,7 @@ internal sealed partial class UnixSocket
 
         error = error == Errno.None ? CheckRoomToSend() : error;
         error = error == Errno.None ? CheckRights(message) : error;
+        error = error == Errno.None && source.Lacks(source.Remaining) ? Errno.EFAULT : error;
         UnixSocket? other = _peer;
         if (error == Errno.None)
         {

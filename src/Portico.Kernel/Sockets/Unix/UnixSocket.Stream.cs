@@ -46,6 +46,11 @@ internal sealed partial class UnixSocket
             count += error == Errno.None ? piece : 0;
         }
 
+        if (error == Errno.EFAULT && count > 0)
+        {
+            source.Limit(0);
+        }
+
         if (outOfBand && error == Errno.None)
         {
             error = SendPiece(peer, ref source, ref message, 1, UnixTrueSize.OfStream(1), out UnixMessage? urgent);
@@ -65,6 +70,7 @@ internal sealed partial class UnixSocket
         sent = null;
         Errno error = CheckRoomToSend();
         error = error == Errno.None ? CheckRights(message) : error;
+        error = error == Errno.None && source.Lacks(length) ? Errno.EFAULT : error;
         if (error != Errno.None)
         {
             return error;
@@ -162,6 +168,11 @@ internal sealed partial class UnixSocket
                 return Errno.None;
             }
 
+            if (destination.Lacks(at.Remaining))
+            {
+                return hasCopied ? Errno.None : Errno.EFAULT;
+            }
+
             NoteAddress(at, ref message);
             int copied = destination.Write(at.Unread);
             at.Consumed += copied;
@@ -217,6 +228,11 @@ internal sealed partial class UnixSocket
             if (!IsOfTheSameWriter(at, ref message))
             {
                 return Errno.None;
+            }
+
+            if (destination.Lacks(at.Remaining - skip))
+            {
+                return hasCopied ? Errno.None : Errno.EFAULT;
             }
 
             NoteAddress(at, ref message);

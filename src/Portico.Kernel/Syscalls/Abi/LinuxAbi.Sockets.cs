@@ -18,12 +18,6 @@ public static unsafe partial class LinuxAbi
             return true;
         }
 
-        if (number is SyscallNumber.sendto or SyscallNumber.recvfrom && a.IsBadBuffer)
-        {
-            result = Errno.EFAULT;
-            return true;
-        }
-
         switch (number)
         {
             case SyscallNumber.socket:
@@ -49,12 +43,12 @@ public static unsafe partial class LinuxAbi
                 return true;
             case SyscallNumber.sendto:
                 result = TryAddress(a.A4, a.A4 == 0 ? 0 : a.A5, out ReadOnlySpan<byte> to, out error)
-                    ? process.SendTo(a.Fd, a.Buffer, (MessageFlags)a.A3, to)
+                    ? process.SendMessage(a.Fd, Memory(a), (MessageFlags)a.A3, to, control: default)
                     : error;
                 return true;
             case SyscallNumber.recvfrom:
                 Span<byte> from = stackalloc byte[AddressBytesMax];
-                result = process.ReceiveFrom(a.Fd, a.Buffer, (MessageFlags)a.A3, from, out int length);
+                result = process.ReceiveMessage(a.Fd, Memory(a), (MessageFlags)a.A3, from, out int length);
                 if (!result.IsError && a.A4 != 0)
                 {
                     result = ReturnAddress(from[..length], a.A4, a.A5, result);
@@ -74,6 +68,8 @@ public static unsafe partial class LinuxAbi
                 return false;
         }
     }
+
+    private static IoCursor Memory(in Arguments a) => a.IsBadBuffer ? IoCursor.Missing(a.A2) : IoCursor.Into(a.Buffer);
 
     /// <summary>Errors: EINVAL for a length that no address has.</summary>
     private static bool TryAddress(long pointer, long length, out ReadOnlySpan<byte> address, out Errno error)

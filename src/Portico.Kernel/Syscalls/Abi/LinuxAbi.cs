@@ -53,13 +53,14 @@ public static unsafe partial class LinuxAbi
 
     private static bool TryFiles(Process process, SyscallNumber number, in Arguments a, ref SyscallResult result)
     {
+        IoVector missing = new(null, (nuint)a.A2);
         switch (number)
         {
             case SyscallNumber.read:
-                result = a.IsBadBuffer ? Errno.EFAULT : process.Read(a.Fd, a.Buffer);
+                result = a.IsBadBuffer ? process.Readv(a.Fd, new ReadOnlySpan<IoVector>(in missing)) : process.Read(a.Fd, a.Buffer);
                 return true;
             case SyscallNumber.write:
-                result = a.IsBadBuffer ? Errno.EFAULT : process.Write(a.Fd, a.Buffer);
+                result = a.IsBadBuffer ? process.Writev(a.Fd, new ReadOnlySpan<IoVector>(in missing)) : process.Write(a.Fd, a.Buffer);
                 return true;
             case SyscallNumber.readv:
                 result = process.Readv(a.Fd, Vectors(a));
@@ -68,10 +69,10 @@ public static unsafe partial class LinuxAbi
                 result = process.Writev(a.Fd, Vectors(a));
                 return true;
             case SyscallNumber.pread64:
-                result = process.Pread(a.Fd, a.Buffer, a.A3);
+                result = a.IsBadBuffer ? process.Preadv(a.Fd, new ReadOnlySpan<IoVector>(in missing), a.A3) : process.Pread(a.Fd, a.Buffer, a.A3);
                 return true;
             case SyscallNumber.pwrite64:
-                result = process.Pwrite(a.Fd, a.Buffer, a.A3);
+                result = a.IsBadBuffer ? process.Pwritev(a.Fd, new ReadOnlySpan<IoVector>(in missing), a.A3) : process.Pwrite(a.Fd, a.Buffer, a.A3);
                 return true;
             case SyscallNumber.preadv:
                 result = process.Preadv(a.Fd, Vectors(a), a.A3);

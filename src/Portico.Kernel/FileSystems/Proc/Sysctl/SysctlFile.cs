@@ -43,7 +43,8 @@ internal abstract class SysctlFile(ProcFileSystem proc, bool isWritable)
     {
         byte[] text = Encoding.ASCII.GetBytes(Show(Kernel.Caller!));
         count = offset == 0 || (IsWord && offset < text.Length) ? destination.Write(text.AsSpan((int)offset)) : 0;
-        return Errno.None;
+        count = destination.HasFaulted ? 0 : count;
+        return destination.HasFaulted ? Errno.EFAULT : Errno.None;
     }
 
     internal override Errno Write(OpenFileDescription description, ref IoCursor source, out long count)
@@ -57,6 +58,12 @@ internal abstract class SysctlFile(ProcFileSystem proc, bool isWritable)
     {
         long length = source.Remaining;
         count = length;
+        if (source.Lacks(length))
+        {
+            count = 0;
+            return Errno.EFAULT;
+        }
+
         if (length == 0 || (offset != 0 && !IsWord))
         {
             return Errno.None;
