@@ -47,6 +47,7 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
     public override SocketEvents Poll()
     {
         SocketEvents events = WithNormal(Ready);
+        events |= (events & SocketEvents.Error) != 0 && Generic.Has(GenericFlags.SelectErrorQueue) ? SocketEvents.Priority : SocketEvents.None;
         return (events & SocketEvents.Writable) != 0 ? events | SocketEvents.WriteBand : events;
     }
 
@@ -108,6 +109,7 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
     {
         FlowInfo = message.Address.IsEmpty ? Inet.FlowInfo : FlowInfoOf(message.Address),
         IsOnLink = !IsIpv6 && (message.Flags & MessageFlags.MSG_DONTROUTE) != 0,
+        Timestamping = Generic.Timestamping & TimestampingFlags.SOF_TIMESTAMPING_TX_RECORD_MASK,
     };
 
     /// <summary>IPV6_DONTFRAG, of the message or else of the socket.</summary>

@@ -128,6 +128,9 @@ internal sealed partial class InetDatagramSocket
             case SocketOption.SO_SNDBUF or SocketOption.SO_SNDBUFFORCE or SocketOption.SO_RCVBUF or SocketOption.SO_RCVBUFFORCE:
                 Udp.SetBuffers(_handle, Generic.SendBuffer, Generic.ReceiveBuffer);
                 break;
+            case SocketOption.SO_TIMESTAMPING or SocketOption.SO_TIMESTAMPING_NEW:
+                Udp.SetTimestamping(_handle, Generic.Timestamping);
+                break;
         }
     }
 

@@ -100,6 +100,8 @@ internal sealed partial class InetDatagramSocket
             OnLink = control.IsOnLink,
             FlowLabel = control.FlowInfo,
             SegmentBytes = control.SegmentBytes >= 0 ? control.SegmentBytes : _segmentBytes,
+            Timestamping = control.Timestamping,
+            TimestampId = control.TimestampId,
         };
         if (!to.IsIpv4)
         {

@@ -9,6 +9,7 @@ internal abstract partial class InetSocketFile
 {
     private protected const int ExtendedErrorBytes = 16;
     protected const int UDP_SEGMENT = 103;
+    private const int SCM_TIMESTAMPING_OPT_STATS = 54;
 
     /// <summary>
     /// The control messages of a sendmsg, for a packet of IPv4 or IPv6. Errors: EINVAL for one that is not known or not well formed,
@@ -55,7 +56,7 @@ internal abstract partial class InetSocketFile
         {
             error = level switch
             {
-                (int)SocketLevel.SOL_SOCKET => IpControl.ReadGeneric(process, type, data, Generic.TransmitTime.Flags != 0),
+                (int)SocketLevel.SOL_SOCKET => IpControl.ReadGeneric(process, this, type, data, ref send),
                 (int)SocketLevel.IPPROTO_IP when isIpv4 => IpControl.ReadIp(type, data, ref send),
                 (int)SocketLevel.IPPROTO_IPV6 when isIpv4 && IsIpv6 && (Ipv6Option)type == Ipv6Option.IPV6_PKTINFO =>
                     ReadMappedPacketInfo(data, ref send),
@@ -117,7 +118,7 @@ internal abstract partial class InetSocketFile
 
         if (isIpv4)
         {
-            PutIpv4(ref control, info);
+            PutIpv4(ref control, info, AnswerAddress(info));
         }
         else
         {
@@ -130,14 +131,14 @@ internal abstract partial class InetSocketFile
     {
     }
 
-    private void PutIpv4(ref ControlWriter control, in UdpReceiveInfo info)
+    private void PutIpv4(ref ControlWriter control, in UdpReceiveInfo info, in IpAddress own)
     {
         const int Level = (int)SocketLevel.IPPROTO_IP;
         if (Inet.Has(InetFlags.PacketInfo))
         {
             Span<byte> packetInfo = stackalloc byte[IpControl.PacketInfoBytes];
             IpAddress destination = info.Destination.Address;
-            IpControl.WritePacketInfo(packetInfo, info.InterfaceIndex, AnswerAddress(info), destination);
+            IpControl.WritePacketInfo(packetInfo, info.InterfaceIndex, own, destination);
             control.Put(Level, (int)IpOption.IP_PKTINFO, packetInfo);
         }
 
@@ -218,9 +219,13 @@ internal abstract partial class InetSocketFile
     {
         count = destination.Write(error.Payload.Span);
         message.ReturnedFlags |= MessageFlags.MSG_ERRQUEUE | (count < error.Payload.Length ? MessageFlags.MSG_TRUNC : MessageFlags.None);
-        message.AddressLength = message.Address.IsEmpty ? 0 : SocketAddress.Write(message.Address, Family, error.Destination);
-        bool isOfIcmp = error.Origin != UdpErrorOrigin.Local;
-        if (isOfIcmp)
+        bool isTime = error.Origin == UdpErrorOrigin.Timestamping;
+        bool hasAddress = !message.Address.IsEmpty && !isTime;
+        message.AddressLength = hasAddress ? SocketAddress.Write(message.Address, Family, error.Destination) : 0;
+        PutErrorTimes(ref message.ReceivedControl, error);
+        bool hasPacket = isTime ? error.InterfaceIndex != 0 && (IsIpv6 || Asks(TimestampingFlags.SOF_TIMESTAMPING_OPT_CMSG))
+            : error.Origin != UdpErrorOrigin.Local;
+        if (hasPacket)
         {
             PutErrorPacket(ref message.ReceivedControl, error);
         }
@@ -232,7 +237,8 @@ internal abstract partial class InetSocketFile
         bytes[5] = error.Type;
         bytes[6] = error.Code;
         MemoryMarshal.Write(bytes[8..], error.Mtu);
-        if (isOfIcmp)
+        MemoryMarshal.Write(bytes[12..], error.Id);
+        if (hasPacket)
         {
             SocketAddress.Write(bytes[ExtendedErrorBytes..], Family, new Endpoint(error.Reporter, 0));
         }
@@ -250,20 +256,39 @@ internal abstract partial class InetSocketFile
         control.Put(level, type, error[..(ExtendedErrorBytes + length)]);
     }
 
-    /// <summary>What is asked of packets is told of the report.</summary>
+    /// <summary>When it was; what was not received has a time only where SO_TIMESTAMP wants one in any case.</summary>
+    private void PutErrorTimes(ref ControlWriter control, in UdpErrorInfo error)
+    {
+        bool hasTime = error.Origin == UdpErrorOrigin.Timestamping
+            || (error.Origin != UdpErrorOrigin.Local && Asks(TimestampingFlags.SOF_TIMESTAMPING_RX_SOFTWARE));
+        PutTimes(ref control, error.Timestamp, hasTime);
+        if (error.HasStatistics && Asks(TimestampingFlags.SOF_TIMESTAMPING_SOFTWARE))
+        {
+            control.Put((int)SocketLevel.SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, error.Payload.Span);
+        }
+    }
+
+    /// <summary>What is asked of packets is told of the report, or of the packet that was sent.</summary>
     private void PutErrorPacket(ref ControlWriter control, in UdpErrorInfo error)
     {
+        bool isTime = error.Origin == UdpErrorOrigin.Timestamping;
         UdpReceiveInfo info = new()
         {
             Source = new Endpoint(error.Reporter, 0),
-            Destination = new Endpoint(LocalAddress.IsUnspecified ? error.Reporter : LocalAddress, 0),
+            Destination = isTime ? error.Destination : new Endpoint(LocalAddress.IsUnspecified ? error.Reporter : LocalAddress, 0),
             InterfaceIndex = error.InterfaceIndex,
             HopLimit = error.HopLimit,
             TrafficClass = error.TrafficClass,
         };
-        if (error.Origin == UdpErrorOrigin.Icmp)
+        if (Inet.Has(InetFlags.Ipv6PacketInfo))
         {
-            PutIpv4(ref control, info);
+            PutIpv6PacketInfo(ref control, Ipv6Option.IPV6_PKTINFO, info);
+        }
+
+        if (isTime ? error.Reporter.IsIpv4 : error.Origin == UdpErrorOrigin.Icmp)
+        {
+            // A socket of IPv6 is not told where a packet of IPv4 came from, as in Linux.
+            PutIpv4(ref control, info, !isTime ? AnswerAddress(info) : IsIpv6 ? IpAddress.AnyIpv4 : error.Reporter);
         }
         else
         {

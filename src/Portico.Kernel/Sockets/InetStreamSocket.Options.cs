@@ -119,6 +119,9 @@ internal sealed partial class InetStreamSocket
                 or SocketOption.SO_BUF_LOCK:
                 UpdateBuffers();
                 break;
+            case SocketOption.SO_TIMESTAMPING or SocketOption.SO_TIMESTAMPING_NEW:
+                UpdateTimestamping();
+                break;
             case SocketOption.SO_KEEPALIVE:
                 Set(TcpOption.SO_KEEPALIVE, Generic.Has(GenericFlags.KeepAlive) ? 1 : 0);
                 break;
@@ -350,6 +353,10 @@ internal sealed partial class InetStreamSocket
         UpdateBuffers();
         UpdateHeader();
         UpdatePacing();
+        if (Generic.Timestamping != TimestampingFlags.None)
+        {
+            UpdateTimestamping();
+        }
     }
 
     private void UpdatePacing()
@@ -357,6 +364,14 @@ internal sealed partial class InetStreamSocket
         if (HasConnection && Generic.Has(GenericFlags.Paced))
         {
             Tcp.SetPacing(_handle, Generic.PacingRate);
+        }
+    }
+
+    private void UpdateTimestamping()
+    {
+        if (HasConnection)
+        {
+            Tcp.SetTimestamping(_handle, Generic.Timestamping);
         }
     }
 

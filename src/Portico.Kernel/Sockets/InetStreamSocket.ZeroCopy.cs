@@ -106,7 +106,15 @@ internal sealed partial class InetStreamSocket
         base.OnReady(events);
     }
 
-    /// <summary>MSG_ERRQUEUE. Errors: EAGAIN where there is nothing to tell.</summary>
+    /// <summary>MSG_ERRQUEUE: a time of sending, or a notice of MSG_ZEROCOPY. Errors: EAGAIN where there is nothing to tell.</summary>
+    private Errno ReceiveNotice(ref IoCursor destination, ref SocketMessage message, out long count)
+    {
+        count = 0;
+        return HasConnection && Tcp.ReceiveError(_handle, out UdpErrorInfo told) == Errno.None
+            ? ReceiveError(ref destination, ref message, told, out count)
+            : TakeNotice(ref message);
+    }
+
     private Errno TakeNotice(ref SocketMessage message)
     {
         if (!HasNotice)

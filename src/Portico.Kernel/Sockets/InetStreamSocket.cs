@@ -319,9 +319,10 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return left == Errno.None ? Errno.EPIPE : left;
         }
 
+        IpSendControl control = new() { Timestamping = Generic.Timestamping & TimestampingFlags.SOF_TIMESTAMPING_TX_RECORD_MASK };
         if (!message.Control.IsEmpty)
         {
-            Errno wrong = ReadGenericControl(message.Sender!, message.Control);
+            Errno wrong = ReadGenericControl(message.Sender!, message.Control, ref control);
             if (wrong != Errno.None)
             {
                 return wrong;
@@ -355,20 +356,25 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         {
             Span<byte> piece = source.Next();
             TcpSendFlags now = piece.Length < source.Remaining ? TcpSendFlags.Partial : flags;
-            Errno error = Tcp.Send(_handle, piece, now, out int sent);
+            Errno error = Tcp.Send(_handle, piece, now, out int sent, control.Timestamping);
             source.Skip(sent);
             count += sent;
-            if (error != Errno.None)
+            if (error != Errno.None && count == 0)
             {
-                return count > 0 ? Errno.None : error;
+                return error;
             }
 
-            if (sent < piece.Length)
+            if (sent < piece.Length || error != Errno.None)
             {
                 break;
             }
         }
         while (source.Remaining > 0);
+        if (source.Remaining > 0 && control.Timestamping != TimestampingFlags.None && (message.Flags & MessageFlags.MSG_DONTWAIT) != 0)
+        {
+            Tcp.StampWritten(_handle, control.Timestamping);
+        }
+
         return Errno.None;
     }
 
@@ -378,7 +384,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         message.AddressLength = 0;
         if ((message.Flags & MessageFlags.MSG_ERRQUEUE) != 0)
         {
-            return TakeNotice(ref message);
+            return ReceiveNotice(ref destination, ref message, out count);
         }
 
         if (!HasConnection)

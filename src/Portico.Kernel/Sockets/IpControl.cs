@@ -37,6 +37,12 @@ internal struct IpSendControl
 
     /// <summary>UDP_SEGMENT; -1 for the socket's.</summary>
     public int SegmentBytes { get; set; } = -1;
+
+    /// <summary>The times of sending that are to be told; the socket's, unless a message says otherwise.</summary>
+    public TimestampingFlags Timestamping { get; set; }
+
+    /// <summary>SCM_TS_OPT_ID: the number that they have; null for the socket's next one.</summary>
+    public uint? TimestampId { get; set; }
 }
 
 /// <summary>Control messages of IP: what may go with a packet that is sent (ip_cmsg_send, ip6_datagram_send_ctl in Linux).</summary>
@@ -48,8 +54,8 @@ internal static class IpControl
     /// <summary>sizeof(struct in6_pktinfo).</summary>
     public const int Ipv6PacketInfoBytes = 20;
 
+    private const int SCM_TS_OPT_ID = 81;
     private const int SCM_TXTIME = (int)SocketOption.SO_TXTIME;
-    private const int TimestampRecordMask = 0x303;
 
     /// <summary>struct in_pktinfo: the interface, the address that answers come from, and the packet's destination.</summary>
     public static void WritePacketInfo(Span<byte> to, int interfaceIndex, in IpAddress local, in IpAddress destination)
@@ -69,19 +75,45 @@ internal static class IpControl
     /// <summary>
     /// One message of the level SOL_SOCKET, for a packet that a process sends. Errors: EINVAL, EPERM for SO_MARK and SO_PRIORITY.
     /// </summary>
-    public static Errno ReadGeneric(Process process, int type, ReadOnlySpan<byte> data, bool hasTransmitTime) => type switch
+    public static Errno ReadGeneric(Process process, SocketFile socket, int type, ReadOnlySpan<byte> data, ref IpSendControl control) => type switch
     {
         (int)SocketOption.SO_MARK when !process.HasNetRaw => Errno.EPERM,
         (int)SocketOption.SO_MARK => data.Length == sizeof(int) ? Errno.None : Errno.EINVAL,
         (int)SocketOption.SO_PRIORITY when data.Length != sizeof(int) => Errno.EINVAL,
         (int)SocketOption.SO_PRIORITY =>
             MemoryMarshal.Read<int>(data) is >= 0 and <= 6 || process.HasNetRaw ? Errno.None : Errno.EPERM,
-        (int)SocketOption.SO_TIMESTAMPING or (int)SocketOption.SO_TIMESTAMPING_NEW =>
-            data.Length == sizeof(int) && (MemoryMarshal.Read<int>(data) & ~TimestampRecordMask) == 0 ? Errno.None : Errno.EINVAL,
-        SCM_TXTIME => hasTransmitTime && data.Length == sizeof(long) ? Errno.None : Errno.EINVAL,
+        (int)SocketOption.SO_TIMESTAMPING or (int)SocketOption.SO_TIMESTAMPING_NEW => ReadTimestamping(data, ref control),
+        SCM_TS_OPT_ID => ReadTimestampId(socket, data, ref control),
+        SCM_TXTIME => socket.Generic.TransmitTime.Flags != 0 && data.Length == sizeof(long) ? Errno.None : Errno.EINVAL,
         (int)ControlMessageType.SCM_RIGHTS or (int)ControlMessageType.SCM_CREDENTIALS => Errno.None,
         _ => Errno.EINVAL,
     };
+
+    /// <summary>The times that one send asks for take the place of those that the socket asks for.</summary>
+    private static Errno ReadTimestamping(ReadOnlySpan<byte> data, ref IpSendControl control)
+    {
+        const TimestampingFlags Mask = TimestampingFlags.SOF_TIMESTAMPING_TX_RECORD_MASK;
+        TimestampingFlags asked = data.Length == sizeof(int) ? (TimestampingFlags)MemoryMarshal.Read<int>(data) : ~Mask;
+        if ((asked & ~Mask) != 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        control.Timestamping = asked;
+        return Errno.None;
+    }
+
+    private static Errno ReadTimestampId(SocketFile socket, ReadOnlySpan<byte> data, ref IpSendControl control)
+    {
+        bool isNumbered = (socket.Generic.Timestamping & TimestampingFlags.SOF_TIMESTAMPING_OPT_ID) != 0;
+        if (socket is InetStreamSocket || !isNumbered || data.Length != sizeof(uint))
+        {
+            return Errno.EINVAL;
+        }
+
+        control.TimestampId = MemoryMarshal.Read<uint>(data);
+        return Errno.None;
+    }
 
     /// <summary>One message of the level IPPROTO_IP. Errors: EINVAL.</summary>
     public static Errno ReadIp(int type, ReadOnlySpan<byte> data, ref IpSendControl control)

@@ -7,14 +7,14 @@ namespace Portico.Kernel;
 internal abstract partial class SocketFile
 {
     /// <summary>The control messages of a sendmsg that are of the level SOL_SOCKET, for sockets that look at no others. Errors: EINVAL, EPERM.</summary>
-    protected Errno ReadGenericControl(Process process, ReadOnlySpan<byte> control)
+    protected Errno ReadGenericControl(Process process, ReadOnlySpan<byte> control, ref IpSendControl send)
     {
         ControlReader reader = new(control);
         Errno error;
         while (reader.TryRead(out int level, out int type, out ReadOnlySpan<byte> data, out error))
         {
             error = level == (int)SocketLevel.SOL_SOCKET
-                ? IpControl.ReadGeneric(process, type, data, Generic.TransmitTime.Flags != 0)
+                ? IpControl.ReadGeneric(process, this, type, data, ref send)
                 : Errno.None;
             if (error != Errno.None)
             {
@@ -37,9 +37,28 @@ internal abstract partial class SocketFile
     /// <summary>The timestamp of SO_TIMESTAMP, SO_TIMESTAMPNS or SO_TIMESTAMPING, and the count of SO_RXQ_OVFL.</summary>
     protected void PutGenericControl(ref ControlWriter control, MonoTime arrived, uint drops)
     {
-        const int SOF_TIMESTAMPING_SOFTWARE = 1 << 4;
+        const TimestampingFlags Filtered = TimestampingFlags.SOF_TIMESTAMPING_OPT_RX_FILTER | TimestampingFlags.SOF_TIMESTAMPING_RX_SOFTWARE;
+        PutTimes(ref control, arrived, hasTime: (Generic.Timestamping & Filtered) != TimestampingFlags.SOF_TIMESTAMPING_OPT_RX_FILTER);
+        if (Generic.Has(GenericFlags.ReceiveDrops) && drops != 0)
+        {
+            control.PutInt((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_RXQ_OVFL, (int)drops);
+        }
+
+        if (Generic.Has(GenericFlags.ReceiveMark))
+        {
+            // Marks stay on this side of a link.
+            control.PutInt((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_MARK, 0);
+        }
+    }
+
+    /// <summary>Whether SO_TIMESTAMPING has any of these.</summary>
+    protected bool Asks(TimestampingFlags flags) => (Generic.Timestamping & flags) != 0;
+
+    /// <summary>A time as SO_TIMESTAMP or SO_TIMESTAMPNS, and where it is one that SO_TIMESTAMPING tells, as that.</summary>
+    protected void PutTimes(ref ControlWriter control, MonoTime arrived, bool hasTime)
+    {
         bool isAsked = Generic.Has(GenericFlags.Timestamp);
-        bool isOfTimestamping = (Generic.Timestamping & SOF_TIMESTAMPING_SOFTWARE) != 0;
+        bool isOfTimestamping = hasTime && Asks(TimestampingFlags.SOF_TIMESTAMPING_SOFTWARE);
         if (isAsked || isOfTimestamping)
         {
             Duration sinceUnixEpoch = Driver.UnixTime() - (Stack.Engine.Now - arrived);
@@ -62,17 +81,6 @@ internal abstract partial class SocketFile
                 SocketOption type = isNew ? SocketOption.SO_TIMESTAMPING_NEW : SocketOption.SO_TIMESTAMPING;
                 control.Put((int)SocketLevel.SOL_SOCKET, (int)type, MemoryMarshal.AsBytes(times));
             }
-        }
-
-        if (Generic.Has(GenericFlags.ReceiveDrops) && drops != 0)
-        {
-            control.PutInt((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_RXQ_OVFL, (int)drops);
-        }
-
-        if (Generic.Has(GenericFlags.ReceiveMark))
-        {
-            // Marks stay on this side of a link.
-            control.PutInt((int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_MARK, 0);
         }
     }
 }

@@ -88,6 +88,9 @@ public sealed unsafe class Packet
     /// <summary>What a capture says about the packet.</summary>
     public PacketNotes Notes { get; set; }
 
+    /// <summary>Who is told when the packet leaves.</summary>
+    internal TransmitStamp Stamp;
+
     /// <summary>What TCP's congestion control said when it sent the packet; for captures.</summary>
     internal CongestionNote Congestion;
 
@@ -144,6 +147,7 @@ public sealed unsafe class Packet
         IsLinkBroadcast = false;
         Notes = PacketNotes.None;
         Congestion = default;
+        Stamp.Client = null;
         Next = null;
         Target = null;
     }

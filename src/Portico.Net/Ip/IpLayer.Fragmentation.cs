@@ -113,6 +113,10 @@ public sealed unsafe partial class IpLayer
         piece.NetworkOffset = piece.Start;
         piece.Checksum = ChecksumState.Verified;
         piece.Timestamp = whole.Timestamp;
+
+        // Who is told when the packet leaves hears of the first piece.
+        piece.Stamp = whole.Stamp;
+        whole.Stamp.Client = null;
     }
 
     /// <summary>RFC 791 3.1: an option without the copied flag stands in the first fragment only; no-operations take its place.</summary>

@@ -271,6 +271,8 @@ public sealed partial class NetworkInterface : ILinkClient
             Stack.PacketSockets.OnSent(packet, this);
         }
 
+        packet.Stamp.Client?.OnTransmit(packet, this);
+
         Link.Transmit(packet);
     }
 

@@ -95,6 +95,11 @@ internal ref struct Segmentation
         segment.Notes = _packet.Notes;
         segment.Congestion = _packet.Congestion;
         segment.Checksum = ChecksumState.Partial;
+        if (IsStamped(length))
+        {
+            segment.Stamp = _packet.Stamp;
+        }
+
         WriteNetworkHeader(own[_linkBytes..], length);
         Span<byte> transport = own[(_linkBytes + _networkBytes)..];
         if (_isTcp)
@@ -109,6 +114,18 @@ internal ref struct Segmentation
         _offset += _packet.GsoSize;
         _index++;
         return segment;
+    }
+
+    /// <summary>Who is told when the packet leaves hears of the segment that has the byte; of UDP of the first (Linux: tcp_gso_tstamp).</summary>
+    private readonly bool IsStamped(int length)
+    {
+        if (_packet.Stamp.Client == null)
+        {
+            return false;
+        }
+
+        uint place = _isTcp ? _packet.Stamp.Key - BinaryPrimitives.ReadUInt32BigEndian(_packet.TransportHeader[4..]) : 0;
+        return place - (uint)_offset < (uint)length;
     }
 
     /// <summary>Sends the segments on an interface, with their checksums where its link wants them. Takes ownership.</summary>

@@ -103,12 +103,12 @@ public sealed partial class RawLayer
             Endpoint destination = new(error.RemoteAddress, 0);
             UdpErrorInfo info = new(error.Error, origin, error.Type, error.Code, Math.Max(error.Mtu, 0), destination, error.Reporter)
             {
-                Payload = quoted.ToArray(),
                 InterfaceIndex = error.Interface.Index,
                 HopLimit = error.HopLimit,
                 TrafficClass = error.TrafficClass,
+                Timestamp = _engine.Now,
             };
-            Counters[RawCounter.ErrorQueueDrops] += socket.Errors.TryAdd(info, _stack.Udp.Options.error_queue_max) ? 0 : 1;
+            QueueError(socket, info, quoted);
         }
         else if (!socket.IsConnected || !isHard)
         {
@@ -165,7 +165,7 @@ public sealed partial class RawLayer
 
         int trueSize = UdpMemory.TrueSize(copy);
         copy = UdpMemory.Condense(copy, _engine.Packets, ref trueSize);
-        if (socket.ReceiveCount > 0 && socket.ReceiveMemory + trueSize > socket.Options.ReceiveMemoryMax)
+        if (socket.ReceiveCount > 0 && socket.ReceiveMemory + socket.Errors.Memory + trueSize > socket.Options.ReceiveMemoryMax)
         {
             socket.Drops++;
             Counters[RawCounter.RcvbufErrors]++;

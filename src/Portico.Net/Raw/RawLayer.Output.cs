@@ -145,12 +145,18 @@ public sealed partial class RawLayer
             // Linux tells the type and code of a message of ICMPv6 where ports would be.
             bool hasType = socket.IsIpv6 && socket.Protocol == (byte)IpProtocol.Icmpv6 && data.Length >= 2;
             Endpoint told = new(destination, hasType ? BinaryPrimitives.ReadUInt16BigEndian(data) : (ushort)0);
-            UdpErrorInfo info = new(Errno.EMSGSIZE, UdpErrorOrigin.Local, 0, 0, mtu, told, default);
-            Counters[RawCounter.ErrorQueueDrops] += socket.Errors.TryAdd(info, _stack.Udp.Options.error_queue_max) ? 0 : 1;
+            UdpErrorInfo info = new(Errno.EMSGSIZE, UdpErrorOrigin.Local, 0, 0, mtu, told, default) { Timestamp = _engine.Now };
+            QueueError(socket, info, quoted: []);
             _engine.Notify(socket.OwnerSlot, SocketEvents.Error);
         }
 
         return Errno.EMSGSIZE;
+    }
+
+    private void QueueError(RawSocket socket, in UdpErrorInfo info, ReadOnlySpan<byte> quoted)
+    {
+        bool isAdded = socket.Errors.TryAdd(info, quoted, socket.ReceiveMemory, socket.Options.ReceiveMemoryMax);
+        Counters[RawCounter.ErrorQueueDrops] += isAdded ? 0 : 1;
     }
 
     private Errno FindRoute(

@@ -274,6 +274,7 @@ public sealed unsafe partial class TcpLayer
         uint reorder = una;
         bool sack = Has(c, TcbFlags.Sack);
         bool fullyAcked = true;
+        uint told = ack.PriorUna;
         while (c->TxHead != null)
         {
             SendSegment* segment = c->TxHead;
@@ -361,7 +362,23 @@ public sealed unsafe partial class TcpLayer
                 break;
             }
 
+            if (Has(c, TcbExtras.Timestamped))
+            {
+                TellAcknowledged(c, segment, told, seg.Info.HopLimit);
+                told = segment->Node.End;
+            }
+
             UnlinkSegment(c, segment);
+        }
+
+        if (Has(c, TcbExtras.Timestamped))
+        {
+            if (c->TxHead != null)
+            {
+                TellAcknowledged(c, c->TxHead, told, seg.Info.HopLimit);
+            }
+
+            _timestamps[c->Index].Forget(una);
         }
 
         FreeAckedBlocks(c);

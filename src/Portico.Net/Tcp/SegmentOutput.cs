@@ -146,6 +146,11 @@ public sealed unsafe partial class TcpLayer
             OnDataSent(c, segment->PacketCount);
         }
 
+        if (Has(c, TcbExtras.Timestamped))
+        {
+            StampPacket(c, packet, segment);
+        }
+
         Emit(c, packet, segment->Node.Start, flags, sackFits && payload <= c->Mss, segment->PacketCount);
         StampSent(c, segment);
         return true;

@@ -36,6 +36,9 @@ internal enum TcbExtras : uint
     /// <summary>An application waits for the handshake with data to send, which can carry the ACK (sk_write_pending).</summary>
     WritePending = 1 << 9,
 
+    /// <summary>There are <see cref="SendTimestamps"/> of the connection.</summary>
+    Timestamped = 1 << 7,
+
     /// <summary>Why Fast Open failed: tcpi_fastopen_client_fail, in two bits.</summary>
     FastOpenFailShift = 10,
     FastOpenFailMask = 3 << 10,
@@ -143,6 +146,7 @@ public sealed unsafe partial class TcpLayer
 
     private void FreeSide(Tcb* c)
     {
+        FreeTimestamps(c);
         if (c->Side != 0)
         {
             ReleaseFastOpenRequest(c, isReset: false);

@@ -155,4 +155,7 @@ public enum TcpCounter
     /// <summary>A bare ACK that TCP_DEFER_ACCEPT let wait for data.</summary>
     TCPDeferAcceptDrop,
 #pragma warning restore CS1591
+
+    /// <summary>A time of sending that did not fit in a socket's error queue.</summary>
+    ErrorQueueDrops,
 }

@@ -267,6 +267,14 @@ public sealed unsafe partial class TcpLayer
         return Errno.None;
     }
 
+    /// <summary>Payload that has been sent, what was sent again counted again; SYN and FIN are none.</summary>
+    private static ulong BytesSent(Tcb* c)
+    {
+        ulong nearly = c->BytesAcked + (c->SndNxt - c->SndUna);
+        uint exactly = c->SndNxt - c->Iss - (c->SndNxt == c->Iss ? 0u : 1) - (Has(c, TcbFlags.FinSent) ? 1u : 0);
+        return (ulong)((long)nearly + (int)(exactly - (uint)nearly)) + c->BytesRetrans;
+    }
+
     private void FillInfo(Tcb* c, out TcpInfo info)
     {
         uint now = NowMillis;
@@ -326,7 +334,7 @@ public sealed unsafe partial class TcpLayer
             SendQueueBytes = (uint)QueuedBytes(c),
             BytesAcked = c->BytesAcked,
             BytesReceived = c->BytesReceived,
-            BytesSent = c->BytesAcked + (c->SndNxt - c->SndUna) + c->BytesRetrans,
+            BytesSent = BytesSent(c),
             BytesRetrans = c->BytesRetrans,
             SegsOut = c->SegsOut,
             DataSegsOut = c->DataSegsOut,

@@ -6,8 +6,10 @@ public sealed unsafe partial class TcpLayer
     /// <summary>
     /// Copies bytes into the send buffer, as many as fit. Errors: EAGAIN when none fit or the connection is being opened, EPIPE after
     /// shutdown, EBADF for a stale handle, ENOBUFS without memory, or the connection's pending error (ECONNRESET, ETIMEDOUT, ...).
+    /// With <paramref name="stamps"/> (SOF_TIMESTAMPING_TX_*) the error queue tells when the last of the bytes is sent and acknowledged,
+    /// if all of them are taken; see <see cref="StampWritten"/>.
     /// </summary>
-    public Errno Send(TcpHandle handle, ReadOnlySpan<byte> data, TcpSendFlags flags, out int sent)
+    public Errno Send(TcpHandle handle, ReadOnlySpan<byte> data, TcpSendFlags flags, out int sent, TimestampingFlags stamps = TimestampingFlags.None)
     {
         sent = 0;
         Tcb* c = Find(handle);
@@ -46,6 +48,11 @@ public sealed unsafe partial class TcpLayer
         {
             c->Flags |= TcbFlags.UrgentMode;
             c->SndUp = c->WriteSeq;
+        }
+
+        if (stamps != TimestampingFlags.None && !isFull && sent > 0 && (flags & TcpSendFlags.Partial) == 0)
+        {
+            StampTail(c, stamps);
         }
 
         AfterAppend(c, flags, isFull);
@@ -408,7 +415,7 @@ public sealed unsafe partial class TcpLayer
             return SocketEvents.Error | SocketEvents.HangUp;
         }
 
-        SocketEvents events = c->Error != 0 ? SocketEvents.Error : SocketEvents.None;
+        SocketEvents events = c->Error != 0 || HasQueuedErrors(c) ? SocketEvents.Error : SocketEvents.None;
         bool closed = c->State == TcpState.Closed;
         if (closed || (Has(c, TcbFlags.ReceiveShutdown) && Has(c, TcbFlags.FinQueued)))
         {

@@ -43,12 +43,12 @@ public sealed partial class UdpLayer
             UdpErrorOrigin origin = error.LocalAddress.IsIpv4 ? UdpErrorOrigin.Icmp : UdpErrorOrigin.Icmpv6;
             UdpErrorInfo info = new(error.Error, origin, error.Type, error.Code, Math.Max(error.Mtu, 0), remote, error.Reporter)
             {
-                Payload = quoted[UdpHeader.Length..].ToArray(),
                 InterfaceIndex = error.Interface.Index,
                 HopLimit = error.HopLimit,
                 TrafficClass = error.TrafficClass,
+                Timestamp = _engine.Now,
             };
-            QueueError(socket, info);
+            QueueError(socket, info, quoted[UdpHeader.Length..]);
         }
         else if (!isHard || !socket.IsConnected)
         {
@@ -59,9 +59,9 @@ public sealed partial class UdpLayer
         _engine.Notify(socket.OwnerSlot, SocketEvents.Error);
     }
 
-    private void QueueError(UdpSocket socket, in UdpErrorInfo info)
+    private void QueueError(UdpSocket socket, in UdpErrorInfo info, ReadOnlySpan<byte> quoted)
     {
-        if (!socket.Errors.TryAdd(info, Options.error_queue_max))
+        if (!socket.Errors.TryAdd(info, quoted, socket.ReceiveMemory, socket.ReceiveMemoryMax))
         {
             CountersOf(info.Destination.Address)[UdpCounter.ErrorQueueDrops]++;
             return;

@@ -142,7 +142,7 @@ public sealed partial class UdpLayer
         packet = UdpMemory.Condense(packet, _engine.Packets, ref trueSize);
 
         // One datagram is always taken, however small the buffer is, so that a socket never goes deaf.
-        if (socket.ReceiveCount > 0 && socket.ReceiveMemory + trueSize > socket.ReceiveMemoryMax)
+        if (socket.ReceiveCount > 0 && socket.ReceiveMemory + socket.Errors.Memory + trueSize > socket.ReceiveMemoryMax)
         {
             socket.Drops++;
             Drop(packet, mib, UdpCounter.InErrors, UdpCounter.RcvbufErrors);

@@ -95,6 +95,7 @@ public sealed partial class UdpLayer
         data.CopyTo(packet.Append(data.Length));
         packet.TransportOffset = packet.Start;
         packet.GsoSize = isSegmented && data.Length > options.SegmentBytes ? options.SegmentBytes : 0;
+        Stamp(socket, packet, options);
         packet.Checksum = (isIpv4 ? socket.NoChecksum : socket.SendsNoChecksum6) ? ChecksumState.Verified : ChecksumState.Partial;
         IpSend send = new()
         {
@@ -179,7 +180,7 @@ public sealed partial class UdpLayer
         {
             // Linux tells the port of a socket of IPv4 that is connected, and no other.
             Endpoint told = destination.Address.IsIpv4 ? new Endpoint(destination.Address, socket.Remote.Port) : destination;
-            QueueError(socket, new UdpErrorInfo(Errno.EMSGSIZE, UdpErrorOrigin.Local, 0, 0, mtu, told, default));
+            QueueError(socket, new UdpErrorInfo(Errno.EMSGSIZE, UdpErrorOrigin.Local, 0, 0, mtu, told, default) { Timestamp = _engine.Now }, quoted: []);
         }
 
         return Errno.EMSGSIZE;

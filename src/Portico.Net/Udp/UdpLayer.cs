@@ -6,7 +6,7 @@ namespace Portico.Net;
 /// UDP of one stack (read first: RFC 768, RFC 1122 4.1, RFC 8200 8.1). Calls return the errno that Linux returns, in the order in which
 /// Linux checks. This file opens, binds, connects and closes; the other parts send, receive and look up.
 /// </summary>
-public sealed partial class UdpLayer
+public sealed partial class UdpLayer : ITransmitStampClient
 {
     internal const byte MtuDiscoverDont = 0;
     internal const byte MtuDiscoverWant = 1;

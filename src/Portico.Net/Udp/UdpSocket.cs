@@ -115,6 +115,10 @@ internal sealed class UdpSocket(int index)
     public long Drops;
 
     public DatagramErrors Errors;
+
+    /// <summary>SO_TIMESTAMPING, and the number that the next datagram gets whose time is told (Linux: sk_tskey).</summary>
+    public TimestampingFlags Timestamping;
+    public uint TimestampKey;
     public SocketFilter? Filter;
 
     public readonly List<UdpMembership> Memberships = [];
@@ -145,6 +149,7 @@ internal sealed class UdpSocket(int index)
         Route = default;
         Drops = 0;
         Errors = default;
+        Timestamping = default;
         Filter = null;
     }
 

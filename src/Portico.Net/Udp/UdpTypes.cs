@@ -58,6 +58,12 @@ public struct UdpSendOptions
 
     /// <summary>UDP_SEGMENT: the bytes are sent as datagrams of so many each, the last one may have fewer; 0 for a single one.</summary>
     public int SegmentBytes;
+
+    /// <summary>Which times of sending the error queue is to tell: SOF_TIMESTAMPING_TX_*.</summary>
+    public TimestampingFlags Timestamping;
+
+    /// <summary>SCM_TS_OPT_ID: the number that they have; null for the socket's next one.</summary>
+    public uint? TimestampId;
 }
 
 /// <summary>What is known about a received datagram.</summary>
@@ -173,16 +179,33 @@ public enum UdpErrorOrigin : byte
 
     /// <summary>An ICMPv6 message.</summary>
     Icmpv6 = 3,
+
+    /// <summary>No error, but a time of sending (SO_TIMESTAMPING).</summary>
+    Timestamping = 4,
 }
 
-/// <summary>An error about a datagram that the socket sent (struct sock_extended_err of IP_RECVERR).</summary>
+/// <summary>
+/// An entry of the error queue (struct sock_extended_err): an error about a datagram that the socket sent (IP_RECVERR), or a time of sending,
+/// whose <paramref name="Mtu"/> says which (SCM_TSTAMP_*), and whose reporter is the source of the packet.
+/// </summary>
 public readonly record struct UdpErrorInfo(
     Errno Error, UdpErrorOrigin Origin, byte Type, byte Code, int Mtu, Endpoint Destination, IpAddress Reporter)
 {
-    /// <summary>What was quoted of the datagram's payload.</summary>
+    /// <summary>
+    /// What was quoted of the datagram's payload; of a time of sending the packet, or measurements. Good until the socket is used again.
+    /// </summary>
     public ReadOnlyMemory<byte> Payload { get; init; }
 
-    /// <summary>The interface that the report came in on; 0 for errors of this host.</summary>
+    /// <summary>The number of the send (SOF_TIMESTAMPING_OPT_ID).</summary>
+    public uint Id { get; init; }
+
+    /// <summary>When it happened, on the engine's clock.</summary>
+    public MonoTime Timestamp { get; init; }
+
+    /// <summary>Whether the payload has measurements of the connection, as attributes of netlink (SCM_TIMESTAMPING_OPT_STATS).</summary>
+    public bool HasStatistics { get; init; }
+
+    /// <summary>The interface that the report came in on, or that the packet went out on; 0 for errors of this host.</summary>
     public int InterfaceIndex { get; init; }
 
     /// <summary>TTL or hop limit of the report.</summary>
@@ -257,9 +280,6 @@ public sealed class UdpOptions
 
     /// <summary>The most datagram sockets; socket(2) then fails with ENFILE.</summary>
     public int socket_max { get; set; } = 1 << 20;
-
-    /// <summary>The most errors that wait in the error queue of one socket.</summary>
-    public int error_queue_max { get; set; } = 64;
 #pragma warning restore IDE1006, CA1707
 }
 

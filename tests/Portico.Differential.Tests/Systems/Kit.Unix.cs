@@ -74,8 +74,11 @@ internal sealed unsafe partial class Kit
         }
     }
 
-    /// <summary>recvmsg(2) with room for control messages; the descriptors that came.</summary>
-    public int[] ReceiveControl(long fd, int count, int room = 256, MessageFlags flags = 0)
+    /// <summary>
+    /// recvmsg(2) with room for control messages; the descriptors that came. With <paramref name="linkBytes"/> the data is a packet, of which
+    /// is not written down what a kernel chooses.
+    /// </summary>
+    public int[] ReceiveControl(long fd, int count, int room = 256, MessageFlags flags = 0, int linkBytes = -1)
     {
         byte[] buffer = new byte[Math.Max(1, count)];
         byte[] control = new byte[Math.Max(1, room)];
@@ -90,7 +93,13 @@ internal sealed unsafe partial class Kit
             long result = Raw(recvmsg, fd, (long)header, (long)flags);
             int length = result < 0 ? 0 : (int)header[5];
             string told = result < 0 ? "" : $"{(MessageFlags)(uint)header[6]} {Show(address, (uint)header[1], (uint)header[1])} {length}:{Show(control.AsSpan(0, length))}";
-            Write($"recvmsg {count}/{room} {flags} -> {told}", result, buffer.AsSpan(0, (int)Math.Clamp(result, 0, count)));
+            Span<byte> data = buffer.AsSpan(0, (int)Math.Clamp(result, 0, count));
+            if (linkBytes >= 0)
+            {
+                Mask(data[Math.Min(data.Length, linkBytes)..]);
+            }
+
+            Write($"recvmsg {count}/{room} {flags} -> {told}", result, data);
             return result < 0 ? [] : ControlMessages.Descriptors(control.AsSpan(0, length));
         }
     }
@@ -116,6 +125,7 @@ internal sealed unsafe partial class Kit
             {
                 (1, 1, _) => "rights " + string.Join(' ', MemoryMarshal.Cast<byte, int>(data).ToArray()),
                 (1, 2, 12) => "credentials " + ShowIds(MemoryMarshal.Cast<byte, int>(data)),
+                (1, 54, _) => $"{level} {type} of {ShowStatistics(data)}",
                 (1, _, _) => $"{level} {type} of {data.Length}",
                 (0, 20, _) or (41, 74, _) => $"{level} {type} {ShowAddress(data)}",
                 _ => $"{level} {type} {Convert.ToHexString(data)}",

@@ -1,3 +1,5 @@
+using Portico.Net;
+
 namespace Portico.Kernel;
 
 /// <summary>The options of the level SOL_SOCKET that are on or off.</summary>
@@ -104,8 +106,8 @@ internal struct GenericOptions
     /// <summary>SO_MAX_PACING_RATE, in bytes a second.</summary>
     public ulong PacingRate { get; set; } = ulong.MaxValue;
 
-    /// <summary>SO_TIMESTAMPING: SOF_TIMESTAMPING_*.</summary>
-    public int Timestamping { get; set; }
+    /// <summary>SO_TIMESTAMPING.</summary>
+    public TimestampingFlags Timestamping { get; set; }
 
     /// <summary>SO_TXTIME: the clock and SOF_TXTIME_*.</summary>
     public (int Clock, int Flags) TransmitTime { get; set; }

@@ -10,7 +10,7 @@ internal abstract partial class SocketFile
     private const int InterfaceNameBytes = 16;
 
     /// <summary>What is kept for the level SOL_SOCKET, to be looked at.</summary>
-    protected ref readonly GenericOptions Generic => ref Options.Generic;
+    internal ref readonly GenericOptions Generic => ref Options.Generic;
 
     /// <summary>The same to be written to.</summary>
     protected ref GenericOptions OwnGeneric => ref OwnOptions.Generic;
@@ -88,7 +88,7 @@ internal abstract partial class SocketFile
                 return Return(seconds, microseconds, value, out length);
             case SocketOption.SO_TIMESTAMPING:
             case SocketOption.SO_TIMESTAMPING_NEW when Generic.Has(GenericFlags.TimestampNew):
-                return Return(Generic.Timestamping, 0, value, out length);
+                return Return((int)Generic.Timestamping, 0, value, out length);
             case SocketOption.SO_TIMESTAMPING_NEW:
                 return Return(0, 0, value, out length);
             case SocketOption.SO_TXTIME:

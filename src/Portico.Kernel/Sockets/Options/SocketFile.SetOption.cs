@@ -197,21 +197,19 @@ internal abstract partial class SocketFile
     /// <summary>struct so_timestamping, or its flags alone.</summary>
     private Errno SetTimestamping(SocketOption option, ReadOnlySpan<byte> value)
     {
-        const int All = 0x7_FFFF;
-        const int OPT_ID = 1 << 7;
-        const int OPT_TSONLY = 1 << 11;
-        const int OPT_STATS = 1 << 12;
-        const int BIND_PHC = 1 << 15;
-        const int OPT_ID_TCP = 1 << 16;
-        int flags = MemoryMarshal.Read<int>(value);
+        const TimestampingFlags OPT_ID = TimestampingFlags.SOF_TIMESTAMPING_OPT_ID;
+        const TimestampingFlags OPT_TSONLY = TimestampingFlags.SOF_TIMESTAMPING_OPT_TSONLY;
+        const TimestampingFlags OPT_STATS = TimestampingFlags.SOF_TIMESTAMPING_OPT_STATS;
+        const TimestampingFlags OPT_ID_TCP = TimestampingFlags.SOF_TIMESTAMPING_OPT_ID_TCP;
+        TimestampingFlags flags = (TimestampingFlags)MemoryMarshal.Read<int>(value);
         bool isNewlyNumbered = (flags & OPT_ID) != 0 && (Generic.Timestamping & OPT_ID) == 0;
-        if ((flags & ~All) != 0 || (flags & (OPT_ID | OPT_ID_TCP)) == OPT_ID_TCP || (isNewlyNumbered && !CanNumberTimestamps)
+        if ((flags & ~TimestampingFlags.SOF_TIMESTAMPING_MASK) != 0 || (flags & (OPT_ID | OPT_ID_TCP)) == OPT_ID_TCP || (isNewlyNumbered && !CanNumberTimestamps)
             || (flags & (OPT_STATS | OPT_TSONLY)) == OPT_STATS)
         {
             return Errno.EINVAL;
         }
 
-        if ((flags & BIND_PHC) != 0)
+        if ((flags & TimestampingFlags.SOF_TIMESTAMPING_BIND_PHC) != 0)
         {
             // No interface has a clock of its own.
             return Generic.InterfaceIndex == 0 ? Errno.EOPNOTSUPP : Errno.EINVAL;

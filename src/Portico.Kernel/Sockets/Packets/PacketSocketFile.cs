@@ -69,7 +69,8 @@ internal sealed partial class PacketSocketFile : SocketFile
         count = 0;
         PacketAddress to = default;
         Errno error = message.Address.IsEmpty ? Errno.None : LinkAddress.TryRead(message.Address, out to);
-        error = error == Errno.None ? ReadGenericControl(message.Sender!, message.Control) : error;
+        IpSendControl control = default;
+        error = error == Errno.None ? ReadGenericControl(message.Sender!, message.Control, ref control) : error;
         if (error != Errno.None)
         {
             return error;
