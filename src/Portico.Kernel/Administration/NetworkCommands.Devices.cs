@@ -64,6 +64,9 @@ public sealed partial class NetworkCommands
             PreferredSource = preferred,
             Metric = Number(words, "metric"),
             Mtu = Number(words, "mtu"),
+            AdvMss = Number(words, "advmss"),
+            InitCwnd = Number(words, "initcwnd"),
+            InitRwnd = Number(words, "initrwnd"),
         };
         if (verb is "change" or "replace")
         {

@@ -39,6 +39,15 @@ public sealed record Route
     /// <summary>A limit on the path MTU; 0 for the interface's.</summary>
     public int Mtu { get; init; }
 
+    /// <summary>The MSS that TCP announces; 0 for what the MTU leaves (advmss of ip-route(8)).</summary>
+    public int AdvMss { get; init; }
+
+    /// <summary>TCP's initial congestion window in segments; 0 for that of RFC 6928 (initcwnd).</summary>
+    public int InitCwnd { get; init; }
+
+    /// <summary>TCP's initial receive window in segments; 0 for what the buffer allows (initrwnd).</summary>
+    public int InitRwnd { get; init; }
+
     /// <summary>What it does with a packet.</summary>
     public RouteKind Kind { get; init; }
 
@@ -70,6 +79,9 @@ public sealed class RouteTable
 
     /// <summary>How many routes there may be; more are refused with ENOSPC (net.ipv6.route.max_size and its like).</summary>
     public int CountMax { get; set; } = 1 << 20;
+
+    /// <summary>Routes that say something to TCP; where there are none nobody needs to look.</summary>
+    private int _tcpRoutes;
 
     /// <summary>All routes, in the order in which they were added.</summary>
     public IReadOnlyList<Route> Routes => _routes;
@@ -112,6 +124,7 @@ public sealed class RouteTable
 
         _byPrefix[prefix] = [.. same.AsSpan(0, place), route, .. same.AsSpan(place)];
         _routes.Add(route);
+        _tcpRoutes += SaysSomethingToTcp(route) ? 1 : 0;
         CountLength(prefix, 1);
         _ip.BumpRouteGeneration();
         return Errno.None;
@@ -160,6 +173,11 @@ public sealed class RouteTable
     /// </summary>
     internal Route? Lookup(in IpAddress destination, int interfaceIndex, bool isOnLink = false) =>
         destination.IsIpv4 ? LookupIpv4(destination, interfaceIndex, isOnLink) : LookupIpv6(destination, interfaceIndex);
+
+    /// <summary>The best route, if any route says something to TCP; else null.</summary>
+    internal Route? LookupForTcp(in IpAddress destination, int interfaceIndex) => _tcpRoutes == 0 ? null : Lookup(destination, interfaceIndex);
+
+    private static bool SaysSomethingToTcp(Route route) => (route.Mtu | route.AdvMss | route.InitCwnd | route.InitRwnd) != 0;
 
     private Route? LookupIpv4(in IpAddress destination, int interfaceIndex, bool isOnLink)
     {
@@ -229,6 +247,7 @@ public sealed class RouteTable
             _byPrefix[route.Destination] = [.. same.AsSpan(0, place), .. same.AsSpan(place + 1)];
         }
 
+        _tcpRoutes -= SaysSomethingToTcp(route) ? 1 : 0;
         CountLength(route.Destination, -1);
         _ip.BumpRouteGeneration();
     }

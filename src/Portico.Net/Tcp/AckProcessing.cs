@@ -416,6 +416,11 @@ public sealed unsafe partial class TcpLayer
                 CheckSackReordering(c, reorder, TcpCounter.TCPSACKReorder);
             }
 
+            if (Has(c, TcbExtras.ProbesMtu))
+            {
+                NoteMtuProbeAcked(c);
+            }
+
             LetBufferGrow(c);
             NotifyAcknowledged(c);
         }

@@ -79,7 +79,7 @@ public sealed unsafe partial class TcpLayer
         ReportState(FlowOf(c), TcpState.Listen, TcpState.SynReceived, TcpCause.SynReceived);
 
         QueueSyn(c, syn);
-        Transmit(c, syn);
+        Transmit(c, syn, c->Mss);
         handle = HandleOf(c);
         return Errno.None;
     }

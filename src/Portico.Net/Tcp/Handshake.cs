@@ -187,6 +187,8 @@ public sealed unsafe partial class TcpLayer
                 EndTimeoutRecovery(c);
             }
 
+            InitializeMtuProbing(c);
+            InitializeFromRoute(c);
             CongestionInitialize(c);
         }
 

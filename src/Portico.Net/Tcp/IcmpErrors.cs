@@ -80,11 +80,20 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        // Not congestion: the window stays, the segments count anew by the new size (Linux: tcp_simple_retransmit).
+        ResendTooLarge(c, before);
+    }
+
+    /// <summary>
+    /// Not congestion: the window stays, the segments count anew by the size of now, and those that are larger are sent again (Linux:
+    /// tcp_simple_retransmit). Super-segments were sent in segments of <paramref name="sentMss"/> bytes.
+    /// </summary>
+    private void ResendTooLarge(Tcb* c, uint sentMss)
+    {
+        bool isSyn = c->State == TcpState.SynSent;
         AckState none = default;
         for (SendSegment* segment = c->TxHead; segment != null; segment = segment->Next)
         {
-            bool tooLarge = PayloadLength(segment) > c->Mss;
+            bool tooLarge = (segment->PacketCount > 1 ? sentMss : PayloadLength(segment)) > c->Mss;
             RecountPackets(c, segment);
 
             // Of a SYN with data both are sent again: the SYN now, alone.

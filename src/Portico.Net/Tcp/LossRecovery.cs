@@ -142,6 +142,11 @@ public sealed unsafe partial class TcpLayer
                     return resend;
                 }
 
+                if (TryFailMtuProbe(c))
+                {
+                    return Resend.Nothing;
+                }
+
                 EnterRecovery(c, echo);
                 break;
         }

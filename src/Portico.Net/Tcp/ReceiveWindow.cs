@@ -15,7 +15,7 @@ public sealed unsafe partial class TcpLayer
     private static int FreeWindowSpace(Tcb* c) => WindowFromSpace(c->RcvBuf - c->RcvMemory);
 
     /// <summary>Before the first segment: the window of the SYN and the scale that the largest buffer needs (Linux: tcp_select_initial_window).</summary>
-    private void SelectInitialWindow(int space, int mss, bool scaling, out uint window, out byte shift, out uint clamp)
+    private void SelectInitialWindow(in IpAddress remote, int space, int mss, bool scaling, out uint window, out byte shift, out uint clamp)
     {
         clamp = 65535u << 14;
         long usable = Math.Min(space, (long)clamp);
@@ -25,6 +25,11 @@ public sealed unsafe partial class TcpLayer
         }
 
         window = (uint)Math.Min(usable, 65535);
+        if (_stack.Ip.Routes.LookupForTcp(remote, 0) is { InitRwnd: > 0 } route)
+        {
+            window = (uint)Math.Min(window, (long)route.InitRwnd * mss);
+        }
+
         shift = 0;
         if (scaling)
         {
@@ -37,6 +42,15 @@ public sealed unsafe partial class TcpLayer
         }
 
         clamp = Math.Min(clamp, 65535u << shift);
+    }
+
+    /// <summary>Established: the congestion window that the route gives (Linux: tcp_init_cwnd).</summary>
+    private void InitializeFromRoute(Tcb* c)
+    {
+        if (_stack.Ip.Routes.LookupForTcp(c->RemoteAddress, c->BoundInterface) is { InitCwnd: > 0 } route)
+        {
+            c->Cwnd = (uint)route.InitCwnd;
+        }
     }
 
     /// <summary>Established: buffers and thresholds from what was agreed (Linux: tcp_init_buffer_space).</summary>

@@ -95,6 +95,7 @@ public sealed unsafe partial class TcpLayer
     {
         uint mss = CurrentMss(c);
         uint payload = PayloadLength(segment);
+        GiveUpMtuProbe(c);
         if (c->State == TcpState.SynSent && (segment->Flags & TcpFlags.Syn) == 0)
         {
             // What went with the SYN waits for its answer.
@@ -146,7 +147,7 @@ public sealed unsafe partial class TcpLayer
         c->TotalRetrans += segment->PacketCount;
         c->BytesRetrans += payload;
         cause = cause == PacketNotes.None ? RetransmissionCause(c) : cause;
-        bool sent = Transmit(c, segment, cause);
+        bool sent = Transmit(c, segment, mss, cause);
         segment->Marks |= SegmentMarks.EverRetransmitted;
         if (!sent)
         {

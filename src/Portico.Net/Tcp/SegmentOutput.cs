@@ -24,8 +24,13 @@ public sealed unsafe partial class TcpLayer
             return error;
         }
 
+        bool isOtherMtu = c->Route.PathMtu != route.PathMtu;
         c->Route = route;
-        UpdateMss(c);
+        if (isOtherMtu)
+        {
+            UpdateMss(c);
+        }
+
         return Errno.None;
     }
 
@@ -51,6 +56,11 @@ public sealed unsafe partial class TcpLayer
         }
 
         mss = Math.Max(mss, Settings.tcp_min_snd_mss - 12);
+        if (Has(c, TcbExtras.ProbesMtu))
+        {
+            mss = BoundByProbing(c, mss);
+        }
+
         if (c->Mss != mss)
         {
             c->Mss = (ushort)mss;
@@ -75,11 +85,14 @@ public sealed unsafe partial class TcpLayer
         c->MssClamp = (ushort)(c->UserMss != 0 ? Math.Min(peer, c->UserMss) : peer);
     }
 
-    /// <summary>The MSS to announce: what the outgoing interface can receive (RFC 6691).</summary>
-    private static ushort AnnouncedMss(NetworkInterface? outgoing, in IpAddress address, ushort userMss)
+    /// <summary>The MSS to announce: what the outgoing interface can receive (RFC 6691), or what the route says.</summary>
+    private ushort AnnouncedMss(NetworkInterface? outgoing, in IpAddress remote, ushort userMss)
     {
-        int mtu = Math.Min(outgoing?.Mtu ?? 1500, address.IsIpv4 ? 65535 : 65575);
-        int mss = Math.Min(mtu - (address.IsIpv4 ? 40 : 60), 65535);
+        Route? route = _stack.Ip.Routes.LookupForTcp(remote, 0);
+        int mtu = Math.Min(outgoing?.Mtu ?? 1500, remote.IsIpv4 ? 65535 : 65575);
+        mtu = route is { Mtu: > 0 } ? Math.Min(mtu, route.Mtu) : mtu;
+        int mss = Math.Min(Math.Max(mtu - (remote.IsIpv4 ? 40 : 60), AdvMssMin), 65535);
+        mss = route is { AdvMss: > 0 } ? Math.Min(route.AdvMss, 65535) : mss;
         return (ushort)(userMss != 0 ? Math.Min(userMss, mss) : mss);
     }
 
@@ -95,8 +108,11 @@ public sealed unsafe partial class TcpLayer
         return 4 + (8 * Math.Min(count, most));
     }
 
-    /// <summary>Sends a queued segment (again). False when there is no route or no memory.</summary>
-    private bool Transmit(Tcb* c, SendSegment* segment, PacketNotes notes = PacketNotes.None)
+    /// <summary>
+    /// Sends a queued segment (again), as one packet up to <paramref name="mss"/> bytes of payload, or else as a super-segment. False when
+    /// there is no route or no memory.
+    /// </summary>
+    private bool Transmit(Tcb* c, SendSegment* segment, uint mss, PacketNotes notes = PacketNotes.None)
     {
         if ((segment->Flags & TcpFlags.Syn) != 0)
         {
@@ -124,16 +140,18 @@ public sealed unsafe partial class TcpLayer
             return false;
         }
 
-        if (payload > c->Mss)
+        // The path may have become narrower since the segment was cut.
+        mss = Math.Min(mss, (uint)(MssOfPath(c) - (Has(c, TcbFlags.Timestamps) ? TcpOptions.TimestampBytes : 0)));
+        if (payload > mss)
         {
-            packet.GsoSize = c->Mss;
+            packet.GsoSize = (int)mss;
         }
 
         packet.Notes = notes;
         packet.Congestion = new CongestionNote(c->Cwnd, c->SsThresh, c->Mss);
 
         // SACK blocks are left out of a segment that has no room for them: an ACK with them goes out anyway.
-        bool sackFits = payload + (uint)SackOptionBytes(c) <= c->Mss || payload > c->Mss;
+        bool sackFits = payload + (uint)SackOptionBytes(c) <= c->Mss;
         TcpFlags flags = (segment->Flags & (TcpFlags.Psh | TcpFlags.Fin)) | TcpFlags.Ack;
         if (segment->PacketCount > 1)
         {
@@ -151,7 +169,7 @@ public sealed unsafe partial class TcpLayer
             StampPacket(c, packet, segment);
         }
 
-        Emit(c, packet, segment->Node.Start, flags, sackFits && payload <= c->Mss, segment->PacketCount);
+        Emit(c, packet, segment->Node.Start, flags, sackFits, segment->PacketCount);
         StampSent(c, segment);
         return true;
     }
@@ -377,7 +395,7 @@ public sealed unsafe partial class TcpLayer
     {
         if (c->TxHead != null)
         {
-            Transmit(c, c->TxHead);
+            Transmit(c, c->TxHead, c->Mss);
         }
     }
 

@@ -123,6 +123,18 @@ public sealed unsafe partial class TcpLayer
         uint mss = CurrentMss(c);
         uint most = 0;
         uint sent = 0;
+        if (burst == Burst.All && Has(c, TcbExtras.ProbesMtu))
+        {
+            switch (ProbeMtu(c, mss))
+            {
+                case MtuProbe.Waits:
+                    return;
+                case MtuProbe.Sent:
+                    sent = 1;
+                    break;
+            }
+        }
+
         bool cwndLimited = false;
         bool windowLimited = false;
         while (c->UnsentHead != null)
@@ -271,7 +283,7 @@ public sealed unsafe partial class TcpLayer
         Flight* f = FlightOf(c);
         uint length = PayloadLength(segment);
         segment->PacketCount = (ushort)(length <= mss ? 1 : (length + mss - 1) / mss);
-        if (!Transmit(c, segment))
+        if (!Transmit(c, segment, mss))
         {
             return false;
         }

@@ -15,7 +15,7 @@ public sealed unsafe partial class TcpLayer
         request->RcvNxt = seg.Seq + 1;
         request->SndWnd = (ushort)seg.Window;
         request->PeerMss = seg.Options.Mss;
-        request->AdvMss = AnnouncedMss(seg.Info.Interface, seg.Info.Destination, (ushort)userMss);
+        request->AdvMss = AnnouncedMss(seg.Info.Interface, seg.Info.Source, (ushort)userMss);
         request->TsOffset = _isn.TimestampOffset(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort);
         request->LastAnsweredMillis = NowMillis - (1u << 30);
         if (seg.Options.HasTimestamp && Settings.tcp_timestamps)
@@ -42,7 +42,7 @@ public sealed unsafe partial class TcpLayer
     private void ChooseRequestWindow(SynRequest* request, int receiveBuffer)
     {
         int space = WindowFromSpace(receiveBuffer != 0 ? receiveBuffer * 2 : Settings.tcp_rmem.Default);
-        SelectInitialWindow(space, request->AdvMss, (request->Flags & TcbFlags.WindowScale) != 0, out uint window, out byte shift, out _);
+        SelectInitialWindow(request->RemoteAddress, space, request->AdvMss, (request->Flags & TcbFlags.WindowScale) != 0, out uint window, out byte shift, out _);
         request->RcvWnd = (ushort)window;
         request->RcvWindShift = shift;
     }

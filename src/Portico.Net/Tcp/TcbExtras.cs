@@ -37,7 +37,7 @@ internal enum TcbExtras : uint
     WritePending = 1 << 9,
 
     /// <summary>There are <see cref="SendTimestamps"/> of the connection.</summary>
-    Timestamped = 1 << 7,
+    Timestamped = 1 << 30,
 
     /// <summary>Why Fast Open failed: tcpi_fastopen_client_fail, in two bits.</summary>
     FastOpenFailShift = 10,
@@ -72,6 +72,9 @@ internal enum TcbExtras : uint
 
     /// <summary>SO_DONTROUTE: the route goes through no gateway.</summary>
     DontRoute = 1 << 21,
+
+    /// <summary>Larger segments are tried (RFC 4821); the side record has how large.</summary>
+    ProbesMtu = 1 << 29,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>
@@ -105,6 +108,18 @@ internal struct TcpSide
 
     /// <summary>The flow label of its packets; 0 for none.</summary>
     public uint FlowLabel;
+
+    /// <summary>Of a probe that is in flight (RFC 4821) the bytes of its IP packet and its sequence numbers; 0 bytes for none.</summary>
+    public ushort ProbeBytes;
+
+    /// <summary>Packets so long arrive, and longer ones than this do not (eff_pmtu and search_high of RFC 4821 7.2).</summary>
+    public ushort ProbeLow;
+    public ushort ProbeHigh;
+    public uint ProbeStart;
+    public uint ProbeEnd;
+
+    /// <summary>When the search began.</summary>
+    public uint ProbeStampMillis;
 }
 
 // Side records come with the first feature that needs one, and go with the connection.

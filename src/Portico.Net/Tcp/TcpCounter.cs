@@ -151,6 +151,8 @@ public enum TcpCounter
     TCPHystartTrainCwnd,
     TCPHystartDelayDetect,
     TCPHystartDelayCwnd,
+    TCPMTUPFail,
+    TCPMTUPSuccess,
 
     /// <summary>A bare ACK that TCP_DEFER_ACCEPT let wait for data.</summary>
     TCPDeferAcceptDrop,

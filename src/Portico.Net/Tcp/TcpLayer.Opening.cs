@@ -105,7 +105,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         BeginOpen(c, syn);
-        Transmit(c, syn);
+        Transmit(c, syn, c->Mss);
         return Errno.None;
     }
 
@@ -113,7 +113,7 @@ public sealed unsafe partial class TcpLayer
     private void BeginOpen(Tcb* c, SendSegment* syn)
     {
         c->AdvMss = AnnouncedMss(_stack.Ip.InterfaceAt(c->Route.InterfaceIndex), c->RemoteAddress, c->UserMss);
-        SelectInitialWindow(FullWindowSpace(c), c->AdvMss, Settings.tcp_window_scaling, out uint window, out byte shift, out uint clamp);
+        SelectInitialWindow(c->RemoteAddress, FullWindowSpace(c), c->AdvMss, Settings.tcp_window_scaling, out uint window, out byte shift, out uint clamp);
         c->RcvWnd = window;
         c->RcvWindShift = shift;
         c->RcvSsThresh = window;

@@ -91,6 +91,21 @@ public sealed class TcpSettings
     /// <summary>How often a SYN-ACK is repeated.</summary>
     public int tcp_synack_retries { get; set; } = 5;
 
+    /// <summary>Path MTU discovery without ICMP (RFC 4821): 0 never, 1 where timeouts point to a black hole, 2 from the beginning.</summary>
+    public int tcp_mtu_probing { get; set; }
+
+    /// <summary>Payload that probing begins with (net.ipv4.tcp_base_mss).</summary>
+    public int tcp_base_mss { get; set; } = 1024;
+
+    /// <summary>Payload that probing does not go below (net.ipv4.tcp_mtu_probe_floor).</summary>
+    public int tcp_mtu_probe_floor { get; set; } = 48;
+
+    /// <summary>Bytes of packet that are too few to probe for (net.ipv4.tcp_probe_threshold).</summary>
+    public int tcp_probe_threshold { get; set; } = 8;
+
+    /// <summary>Seconds after which a finished search begins again (net.ipv4.tcp_probe_interval).</summary>
+    public int tcp_probe_interval { get; set; } = 600;
+
     /// <summary>Timeouts after which the route is doubted (net.ipv4.tcp_retries1).</summary>
     public int tcp_retries1 { get; set; } = 3;
 

@@ -287,6 +287,10 @@ public sealed unsafe partial class TcpLayer
             {
                 CountFailure(c);
             }
+            else if (NowMillis - c->StalledSinceMillis >= RetryMillis(c, Settings.tcp_retries1, RtoMinMillis))
+            {
+                DetectMtuBlackHole(c);
+            }
 
             EnterLoss(c);
         }
