@@ -94,6 +94,8 @@ internal sealed partial class InetStreamSocket
                 return SetCongestion(value);
             case TcpOptionNumber.TCP_ULP:
                 return value.IsEmpty ? Errno.EINVAL : Errno.ENOENT;
+            case TcpOptionNumber.TCP_MD5SIG or TcpOptionNumber.TCP_MD5SIG_EXT:
+                return SetSignatureKey(value, isExtended: (TcpOptionNumber)option == TcpOptionNumber.TCP_MD5SIG_EXT);
             case TcpOptionNumber.TCP_FASTOPEN_KEY:
                 if (value.Length is not (FastOpenKeyBytes or 2 * FastOpenKeyBytes))
                 {
@@ -344,12 +346,14 @@ internal sealed partial class InetStreamSocket
     private void InheritOptions(InetStreamSocket listener)
     {
         Options = listener.Options.ForAccepted();
+        InheritSignatureKeys();
         ApplyOptions();
     }
 
     private void ApplyOptions()
     {
         Options.Tcp?.ApplyTo(Tcp, _handle);
+        UpdateSignatureKeys();
         UpdateBuffers();
         UpdateHeader();
         UpdatePacing();

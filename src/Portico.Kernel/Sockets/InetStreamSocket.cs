@@ -214,6 +214,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         error = Tcp.Listen(ListenRequest(backlog), this, out _local!.Listener);
         _stage = error == Errno.None ? Stage.Listening : Stage.Idle;
         UpdateFastOpen();
+        UpdateSignatureKeys();
         return error;
     }
 

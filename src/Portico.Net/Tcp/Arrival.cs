@@ -28,6 +28,9 @@ internal ref struct Arrival
     /// <summary>Bytes of payload.</summary>
     public int Length;
     public TcpFlags Flags;
+
+    /// <summary>By which it is signed (RFC 2385); empty where it is not.</summary>
+    public ReadOnlySpan<byte> Key;
     public TcpOptions Options;
 
     public readonly bool Has(TcpFlags flag) => (Flags & flag) != 0;

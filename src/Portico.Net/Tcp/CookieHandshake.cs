@@ -54,6 +54,7 @@ public sealed unsafe partial class TcpLayer
         request->Flags = TcbFlags.None;
         request->SndWindShift = 0;
         request->EcnOk = false;
+        request->Listener = listener.Index;
         if (seg.Options.HasTimestamp && Settings.tcp_timestamps)
         {
             SynCookies.DecodeTimestamp(seg.Options.TsEcr - request->TsOffset, out sbyte scale, out bool sack, out bool ecn);

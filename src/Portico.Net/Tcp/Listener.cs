@@ -41,6 +41,9 @@ internal sealed class Listener
     /// <summary>TCP_FASTOPEN_NO_COOKIE.</summary>
     public bool FastOpenNoCookie;
 
+    /// <summary>TCP_MD5SIG; null for none.</summary>
+    public TcpSignatureKeys? SignatureKeys;
+
     public bool IsAcceptQueueFull => AcceptCount > Backlog;
 
     public bool IsRequestQueueFull => RequestCount >= Math.Max(Backlog, 1);

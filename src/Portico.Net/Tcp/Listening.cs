@@ -76,7 +76,16 @@ public sealed unsafe partial class TcpLayer
 
             // RFC 9293 3.10.7.1: CLOSED.
             CountDrop(TcpCounter.NoSocket);
-            SendReset(ref seg);
+            if (MayReset(ref seg))
+            {
+                SendReset(ref seg);
+            }
+
+            return;
+        }
+
+        if (!IsWellSigned(listener.SignatureKeys, ref seg))
+        {
             return;
         }
 
@@ -159,6 +168,8 @@ public sealed unsafe partial class TcpLayer
             SendCookie(listener, request);
             return;
         }
+
+        MakeRoomForSignature(request);
 
         request->Iss = iss != 0 ? iss
             : _isn.Next(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, _engine.Now);
@@ -299,6 +310,12 @@ public sealed unsafe partial class TcpLayer
         SetMssClamp(c, request->PeerMss);
         EnsureRoute(c);
         UpdateMss(c);
+        if (!TryInheritKeys(c, request))
+        {
+            _connections.Return(c->Index);
+            return null;
+        }
+
         InitializeReceiveMss(c);
         return c;
     }

@@ -30,6 +30,12 @@ public sealed unsafe partial class TcpLayer
     /// <summary>How many segments one packet may stand for: more on fast and on short paths, tcp_min_tso_segs at least.</summary>
     private uint SegmentsPerPacket(Tcb* c, uint mss)
     {
+        if (Has(c, TcbExtras.Signed))
+        {
+            // Each segment has a signature of its own, which cutting a packet would not make.
+            return 1;
+        }
+
         uint most = Math.Max(SuperSegmentBytes / mss, 1);
         int rtt = c->Rtt.MinRttMicros;
         int shift = rtt >> Settings.tcp_tso_rtt_log;

@@ -31,13 +31,13 @@ public sealed unsafe partial class TcpLayer
             Tcb* c = _connections.At(value);
             _recentConnection = value;
             c->SegsIn++;
-            if (info.HopLimit >= c->HopLimitMin)
-            {
-                ArriveAtConnection(c, ref seg);
-            }
-            else
+            if (info.HopLimit < c->HopLimitMin)
             {
                 CountDrop(TcpCounter.TCPMinTTLDrop);
+            }
+            else if ((!Has(c, TcbExtras.Signed) && seg.Options.Md5Offset == 0) || IsWellSigned(KeysOf(c), ref seg))
+            {
+                ArriveAtConnection(c, ref seg);
             }
         }
         else if (value == 0)
@@ -246,6 +246,7 @@ public sealed unsafe partial class TcpLayer
             c->SndWnd = seg.Window << c->SndWindShift;
             c->SndWl1 = seg.Seq;
             c->MaxWindow = Math.Max(c->MaxWindow, c->SndWnd);
+            UpdateMss(c);
             NoteLostSyn(c, ref seg);
             HandleAck(c, ref seg);
             BecomeEstablished(c, ref seg);

@@ -49,6 +49,11 @@ public sealed unsafe partial class TcpLayer
             mss -= TcpOptions.TimestampBytes;
         }
 
+        if (Has(c, TcbExtras.Signed))
+        {
+            mss -= SignatureBytes;
+        }
+
         if (c->MaxWindow != 0)
         {
             uint half = c->MaxWindow > 536 ? c->MaxWindow >> 1 : c->MaxWindow;
@@ -104,8 +109,8 @@ public sealed unsafe partial class TcpLayer
             return 0;
         }
 
-        int most = Has(c, TcbFlags.Timestamps) ? 3 : 4;
-        return 4 + (8 * Math.Min(count, most));
+        int most = SackBlocksMax(c);
+        return most == 0 ? 0 : 4 + (8 * Math.Min(count, most));
     }
 
     /// <summary>
@@ -245,7 +250,8 @@ public sealed unsafe partial class TcpLayer
         int headerLength = TcpHeader.LengthMin;
         bool timestamps = Has(c, TcbFlags.Timestamps);
         int sackBytes = withSack ? SackOptionBytes(c) : 0;
-        headerLength += (timestamps ? TcpOptions.TimestampBytes : 0) + sackBytes;
+        bool signs = Has(c, TcbExtras.Signed);
+        headerLength += (signs ? SignatureBytes : 0) + (timestamps ? TcpOptions.TimestampBytes : 0) + sackBytes;
         Span<byte> header = packet.Push(headerLength);
         packet.TransportOffset = packet.Start;
         ushort urgent = 0;
@@ -259,6 +265,11 @@ public sealed unsafe partial class TcpLayer
         uint window = SelectWindow(c) >> c->RcvWindShift;
         TcpHeader.Write(header, c->LocalPort, c->RemotePort, seq, c->RcvNxt, headerLength, flags, (ushort)window, urgent);
         int at = TcpHeader.LengthMin;
+        if (signs)
+        {
+            at += WriteSignatureOption(header[at..]);
+        }
+
         if (timestamps)
         {
             at += TcpOptions.WriteTimestamp(header[at..], TsClock(c), c->TsRecent);
@@ -267,6 +278,11 @@ public sealed unsafe partial class TcpLayer
         if (sackBytes > 0)
         {
             WriteSackOption(c, header[at..]);
+        }
+
+        if (signs)
+        {
+            Sign(packet, c->LocalAddress, c->RemoteAddress, KeyOf(c));
         }
 
         AckSent(c);
@@ -294,7 +310,7 @@ public sealed unsafe partial class TcpLayer
     private void WriteSackOption(Tcb* c, Span<byte> destination)
     {
         Span<SackBlock> blocks = stackalloc SackBlock[4];
-        int most = Has(c, TcbFlags.Timestamps) ? 3 : 4;
+        int most = SackBlocksMax(c);
         int count = 0;
         if (Has(c, TcbFlags.DsackPending))
         {
@@ -369,7 +385,9 @@ public sealed unsafe partial class TcpLayer
         }
 
         Span<byte> options = stackalloc byte[40];
-        int optionBytes = TcpOptions.WriteSyn(options, c->AdvMss, Has(c, TcbFlags.WindowScale) ? c->RcvWindShift : -1, Has(c, TcbFlags.Sack),
+        bool signs = Has(c, TcbExtras.Signed);
+        int optionBytes = signs ? WriteSignatureOption(options) : 0;
+        optionBytes += TcpOptions.WriteSyn(options[optionBytes..], c->AdvMss, Has(c, TcbFlags.WindowScale) ? c->RcvWindShift : -1, Has(c, TcbFlags.Sack),
             Has(c, TcbFlags.Timestamps), TsClock(c), acks ? c->TsRecent : 0);
         optionBytes += WriteCookie(options[optionBytes..], cookie);
         int headerLength = TcpHeader.LengthMin + optionBytes;
@@ -378,6 +396,11 @@ public sealed unsafe partial class TcpLayer
         options[..optionBytes].CopyTo(header[TcpHeader.LengthMin..]);
         TcpHeader.Write(header, c->LocalPort, c->RemotePort, segment->Node.Start, acks ? c->RcvNxt : 0, headerLength,
             TcpFlags.Syn | (acks ? TcpFlags.Ack : 0) | EcnOfSyn(c, segment, acks), (ushort)Math.Min(c->RcvWnd, 65535), 0);
+        if (signs)
+        {
+            Sign(packet, c->LocalAddress, c->RemoteAddress, KeyOf(c));
+        }
+
         packet.Checksum = ChecksumState.Partial;
         c->SegsOut++;
         if (acks)
@@ -412,7 +435,7 @@ public sealed unsafe partial class TcpLayer
         uint seq = seg.Has(TcpFlags.Ack) ? seg.Ack : 0;
         uint ack = seg.Has(TcpFlags.Ack) ? 0 : seg.EndSeq;
         SendBare(seg.Info.Destination, seg.Info.Source, seg.DestinationPort, seg.SourcePort, seq, ack,
-            seg.Has(TcpFlags.Ack) ? TcpFlags.Rst : TcpFlags.Rst | TcpFlags.Ack, 0, false, 0, 0);
+            seg.Has(TcpFlags.Ack) ? TcpFlags.Rst : TcpFlags.Rst | TcpFlags.Ack, 0, false, 0, 0, seg.Key);
         ++Mib[TcpCounter.OutRsts];
     }
 
@@ -433,15 +456,15 @@ public sealed unsafe partial class TcpLayer
 
     /// <summary>A segment without payload or connection: resets, and the ACKs of half-open and TIME-WAIT records.</summary>
     private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
-        ushort window, bool timestamps, uint tsVal, uint tsEcr)
+        ushort window, bool timestamps, uint tsVal, uint tsEcr, ReadOnlySpan<byte> key = default)
     {
         Span<byte> options = stackalloc byte[TcpOptions.TimestampBytes];
         int optionBytes = timestamps ? TcpOptions.WriteTimestamp(options, tsVal, tsEcr) : 0;
-        SendBare(local, remote, localPort, remotePort, seq, ack, flags, window, options[..optionBytes]);
+        SendBare(local, remote, localPort, remotePort, seq, ack, flags, window, options[..optionBytes], PacketNotes.None, key);
     }
 
     private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
-        ushort window, scoped ReadOnlySpan<byte> options, PacketNotes notes = PacketNotes.None)
+        ushort window, scoped ReadOnlySpan<byte> options, PacketNotes notes = PacketNotes.None, ReadOnlySpan<byte> key = default)
     {
         if (_stack.Ip.FindRoute(local, remote, 0, out RouteCache route) != Errno.None)
         {
@@ -449,11 +472,18 @@ public sealed unsafe partial class TcpLayer
         }
 
         Packet packet = RentNoted(notes);
-        int headerLength = TcpHeader.LengthMin + options.Length;
+        int optionsAt = TcpHeader.LengthMin + (key.IsEmpty ? 0 : SignatureBytes);
+        int headerLength = optionsAt + options.Length;
         Span<byte> header = packet.Push(headerLength);
         packet.TransportOffset = packet.Start;
         TcpHeader.Write(header, localPort, remotePort, seq, ack, headerLength, flags, window, 0);
-        options.CopyTo(header[TcpHeader.LengthMin..]);
+        options.CopyTo(header[optionsAt..]);
+        if (!key.IsEmpty)
+        {
+            WriteSignatureOption(header[TcpHeader.LengthMin..]);
+            Sign(packet, local, remote, key);
+        }
+
         packet.Checksum = ChecksumState.Partial;
         ++Mib[TcpCounter.OutSegs];
         IpSend send = new() { Source = local, Destination = remote, Protocol = IpProtocol.Tcp, DontFragment = true };

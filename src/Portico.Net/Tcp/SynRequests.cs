@@ -53,18 +53,25 @@ public sealed unsafe partial class TcpLayer
     private void SendSynAck(SynRequest* request, uint iss, uint tsVal, in FastOpenCookie cookie, PacketNotes notes = PacketNotes.None)
     {
         request->SentTime = NowNanos;
+        ReadOnlySpan<byte> key = KeyOf(request);
         Span<byte> options = stackalloc byte[40];
+        options = key.IsEmpty ? options : options[SignatureBytes..];
         int optionBytes = TcpOptions.WriteSyn(options, request->AdvMss,
             (request->Flags & TcbFlags.WindowScale) != 0 ? request->RcvWindShift : -1, (request->Flags & TcbFlags.Sack) != 0,
             (request->Flags & TcbFlags.Timestamps) != 0, tsVal, request->TsRecent);
         optionBytes += WriteCookie(options[optionBytes..], cookie);
         SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, iss, request->RcvNxt,
-            TcpFlags.Syn | TcpFlags.Ack | (request->EcnOk ? TcpFlags.Ece : TcpFlags.None), request->RcvWnd, options[..optionBytes], notes);
+            TcpFlags.Syn | TcpFlags.Ack | (request->EcnOk ? TcpFlags.Ece : TcpFlags.None), request->RcvWnd, options[..optionBytes], notes, key);
     }
 
     /// <summary>A segment for a half-open connection (Linux: tcp_check_req; RFC 9293 3.10.7.4 for SYN-RECEIVED).</summary>
     private void ArriveAtRequest(SynRequest* request, ref Arrival seg)
     {
+        if (!IsWellSigned(KeysOf(request), ref seg))
+        {
+            return;
+        }
+
         if (request->Held)
         {
             // The forwarder has not decided: only the opener's own reset matters.
@@ -212,7 +219,7 @@ public sealed unsafe partial class TcpLayer
     private void AcknowledgeRequest(SynRequest* request) =>
         SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, request->Iss + 1,
             request->RcvNxt, TcpFlags.Ack, (ushort)(request->RcvWnd >> request->RcvWindShift), (request->Flags & TcbFlags.Timestamps) != 0,
-            NowMillis + request->TsOffset, request->TsRecent);
+            NowMillis + request->TsOffset, request->TsRecent, KeyOf(request));
 
     private void RemoveRequest(SynRequest* request)
     {

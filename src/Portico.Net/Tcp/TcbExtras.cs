@@ -75,6 +75,9 @@ internal enum TcbExtras : uint
 
     /// <summary>Larger segments are tried (RFC 4821); the side record has how large.</summary>
     ProbesMtu = 1 << 29,
+
+    /// <summary>There is a key for the peer: segments are signed both ways (RFC 2385).</summary>
+    Signed = 1 << 22,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>
@@ -120,6 +123,9 @@ internal struct TcpSide
 
     /// <summary>When the search began.</summary>
     public uint ProbeStampMillis;
+
+    /// <summary>The place of its keys (TCP_MD5SIG); 0 for none.</summary>
+    public uint Signatures;
 }
 
 // Side records come with the first feature that needs one, and go with the connection.
@@ -166,6 +172,7 @@ public sealed unsafe partial class TcpLayer
         {
             ReleaseFastOpenRequest(c, isReset: false);
             FreeSavedSyn(ref _sides.At(c->Side)->SavedSyn);
+            DropKeys(ref _sides.At(c->Side)->Signatures);
             _sides.Return(c->Side);
             c->Side = 0;
         }

@@ -156,6 +156,9 @@ public enum TcpCounter
 
     /// <summary>A bare ACK that TCP_DEFER_ACCEPT let wait for data.</summary>
     TCPDeferAcceptDrop,
+    TCPMD5NotFound,
+    TCPMD5Unexpected,
+    TCPMD5Failure,
 #pragma warning restore CS1591
 
     /// <summary>A time of sending that did not fit in a socket's error queue.</summary>

@@ -112,6 +112,13 @@ public sealed unsafe partial class TcpLayer
     /// <summary>What the SYN says, by the options of now, and the SYN as the first segment in flight.</summary>
     private void BeginOpen(Tcb* c, SendSegment* syn)
     {
+        if (Has(c, TcbExtras.Signed))
+        {
+            // No room beside the signature for timestamps and SACK blocks: Linux prefers SACK.
+            c->Flags &= ~TcbFlags.Timestamps;
+            UpdateMss(c);
+        }
+
         c->AdvMss = AnnouncedMss(_stack.Ip.InterfaceAt(c->Route.InterfaceIndex), c->RemoteAddress, c->UserMss);
         SelectInitialWindow(c->RemoteAddress, FullWindowSpace(c), c->AdvMss, Settings.tcp_window_scaling, out uint window, out byte shift, out uint clamp);
         c->RcvWnd = window;

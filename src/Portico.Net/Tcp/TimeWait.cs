@@ -23,6 +23,9 @@ internal struct TimeWaitRecord
     public PortBinding Port;
     public byte RcvWindShift;
     public bool Timestamps;
+
+    /// <summary>The place of the keys that sign its ACKs; 0 for none.</summary>
+    public uint Signatures;
 }
 
 // TIME-WAIT (RFC 9293 3.6 and 3.10.7.4, RFC 1337, RFC 6191). All records wait equally long, so they expire in the order of a list
@@ -88,6 +91,7 @@ public sealed unsafe partial class TcpLayer
         t->LastAnsweredMillis = NowMillis - (1u << 30);
         t->Port = c->Port;
         c->Port = default;
+        t->Signatures = Has(c, TcbExtras.Signed) && KeysOf(c) is { } keys ? KeepKeys(keys) : 0;
         ulong hash = FlowHash(c);
         Finish(c, Errno.None, TcpCause.None);
         _flows.Add(hash, index | KindTimeWait);
@@ -154,6 +158,7 @@ public sealed unsafe partial class TcpLayer
             _ports.Release(t->Port);
         }
 
+        DropKeys(ref t->Signatures);
         _timeWaits.Return(t->Index);
     }
 
@@ -214,6 +219,11 @@ public sealed unsafe partial class TcpLayer
             Listener? listener = FindListener(t->LocalAddress, t->LocalPort, seg.Info.Interface.Index, hash);
             if (listener != null)
             {
+                if (!IsWellSigned(listener.SignatureKeys, ref seg))
+                {
+                    return;
+                }
+
                 uint iss = t->SndNxt + 65535 + 2;
                 ++Mib[TcpCounter.TWRecycled];
                 RemoveTimeWait(t, TcpCause.TimeWaitReused);
@@ -255,7 +265,7 @@ public sealed unsafe partial class TcpLayer
 
         t->LastAnsweredMillis = now;
         SendBare(t->LocalAddress, t->RemoteAddress, t->LocalPort, t->RemotePort, t->SndNxt, t->RcvNxt, TcpFlags.Ack,
-            (ushort)Math.Min(t->RcvWnd >> t->RcvWindShift, 65535), t->Timestamps, now + t->TsOffset, t->TsRecent);
+            (ushort)Math.Min(t->RcvWnd >> t->RcvWindShift, 65535), t->Timestamps, now + t->TsOffset, t->TsRecent, KeyOf(t));
     }
 
     /// <summary>

@@ -74,6 +74,12 @@ public partial struct TcpOptions
     /// <summary>Whether an MD5 signature of the right length was there (RFC 2385).</summary>
     public bool HasMd5;
 
+    /// <summary>Where the signature stands in the option bytes; 0 where there is none, <see cref="Md5Invalid"/> where one is too many or its length wrong.</summary>
+    public byte Md5Offset;
+
+    /// <summary>See <see cref="Md5Offset"/>.</summary>
+    public const byte Md5Invalid = byte.MaxValue;
+
     /// <summary>What tells Fast Open from other experiments under kind 254 (RFC 6994; IANA).</summary>
     public const ushort FastOpenExperiment = 0xF989;
 
@@ -184,8 +190,10 @@ public partial struct TcpOptions
             case TcpOptionKind.Sack when data.Length >= 8 && data.Length % 8 == 0:
                 TakeSack(data);
                 break;
-            case TcpOptionKind.Md5Signature when data.Length == 16:
-                HasMd5 = true;
+            case TcpOptionKind.Md5Signature:
+                bool isValid = data.Length == Md5.HashBytes && Md5Offset == 0;
+                HasMd5 |= isValid;
+                Md5Offset = isValid ? (byte)offset : Md5Invalid;
                 break;
             case TcpOptionKind.UserTimeout when data.Length == 2:
                 int value = BinaryPrimitives.ReadUInt16BigEndian(data);

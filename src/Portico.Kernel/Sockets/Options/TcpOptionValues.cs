@@ -20,6 +20,7 @@ internal enum TcpOptionNumber
     TCP_INFO = 11,
     TCP_QUICKACK = 12,
     TCP_CONGESTION = 13,
+    TCP_MD5SIG = 14,
     TCP_THIN_LINEAR_TIMEOUTS = 16,
     TCP_THIN_DUPACK = 17,
     TCP_USER_TIMEOUT = 18,
@@ -31,6 +32,7 @@ internal enum TcpOptionNumber
     TCP_SAVED_SYN = 28,
     TCP_FASTOPEN_CONNECT = 30,
     TCP_ULP = 31,
+    TCP_MD5SIG_EXT = 32,
     TCP_FASTOPEN_KEY = 33,
     TCP_FASTOPEN_NO_COOKIE = 34,
     TCP_INQ = 36,
@@ -70,6 +72,9 @@ internal sealed class TcpOptionValues
     /// <summary>TCP_FASTOPEN_KEY: one key or two.</summary>
     public byte[]? FastOpenKey { get; set; }
 
+    /// <summary>TCP_MD5SIG; null where none was ever set.</summary>
+    public TcpSignatureKeys? SignatureKeys { get; set; }
+
     /// <summary>TCP_FASTOPEN_CONNECT.</summary>
     public bool FastOpenConnect { get; set; }
 
@@ -94,8 +99,8 @@ internal sealed class TcpOptionValues
         _set |= 1u << (int)option;
     }
 
-    /// <summary>Whether there is something that an accepted connection does not get: what belongs to accepting.</summary>
-    public bool HasOwn => FastOpenQueue != null || FastOpenKey != null || FastOpenConnect || DeferAccept != 0;
+    /// <summary>Whether there is something that an accepted connection does not get: what belongs to accepting, and the keys of all peers.</summary>
+    public bool HasOwn => FastOpenQueue != null || FastOpenKey != null || FastOpenConnect || DeferAccept != 0 || SignatureKeys != null;
 
     public TcpOptionValues Copy() => (TcpOptionValues)MemberwiseClone();
 
@@ -106,6 +111,7 @@ internal sealed class TcpOptionValues
         FastOpenKey = null;
         FastOpenConnect = false;
         DeferAccept = 0;
+        SignatureKeys = null;
     }
 
     public void ApplyTo(TcpLayer tcp, TcpHandle handle)
