@@ -10,6 +10,8 @@ internal abstract class InetDatagramFile(StackDriver driver, NetworkStack stack,
 
     protected override bool IsEstablished => IsConnected;
 
+    protected override long LastArrival { get; set; } = NeverArrived;
+
     protected override int LocalNumber => GetLocal().Port;
 
     protected override IpAddress LocalAddress => GetLocal().Address;

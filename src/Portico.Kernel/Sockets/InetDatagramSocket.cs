@@ -76,10 +76,8 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
         }
 
         Errno error = PeerOf(address, Errno.EAFNOSUPPORT, out Endpoint remote);
-        if (error == Errno.None)
-        {
-            error = Udp.Connect(_handle, remote);
-        }
+        error = error == Errno.None ? TakeScope(address, remote.Address) : error;
+        error = error == Errno.None ? Udp.Connect(_handle, remote) : error;
 
         if (error == Errno.None)
         {
@@ -192,6 +190,35 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
         return IsIpv6Only ? whereOnlyIpv6 : InetAddress.ForSendIpv4(address, out peer);
     }
 
+    /// <summary>
+    /// An address of a link is one only together with an interface (RFC 4007): the one of its scope, which the socket is then bound to.
+    /// Errors: EINVAL without one, or where the socket is bound to another.
+    /// </summary>
+    private Errno TakeScope(ReadOnlySpan<byte> address, in IpAddress peer)
+    {
+        const ulong Link = 2;
+        bool isOfLink = peer.IsLinkLocal || (peer.IsMulticast && ((peer.High >> 48) & 0xF) is 1 or Link);
+        if (!IsIpv6 || peer.IsIpv4 || !isOfLink)
+        {
+            return Errno.None;
+        }
+
+        int scope = address.Length >= SocketAddress.Ipv6Bytes ? SocketAddress.ReadScope(address) : 0;
+        scope = scope == 0 && peer.IsMulticast && Generic.InterfaceIndex == 0 ? Inet.Ipv6MulticastInterface : scope;
+        if (Generic.InterfaceIndex == 0 ? scope == 0 : scope != 0 && scope != Generic.InterfaceIndex)
+        {
+            return Errno.EINVAL;
+        }
+
+        if (Generic.InterfaceIndex == 0)
+        {
+            OwnGeneric.InterfaceIndex = scope;
+            OnGenericChanged(SocketOption.SO_BINDTOIFINDEX);
+        }
+
+        return Errno.None;
+    }
+
     protected override bool HasFilters => true;
 
     protected override SocketFilter? Filter
@@ -231,7 +258,7 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
             return MemoryMarshal.TryWrite(argument, 0) ? Errno.None : Errno.EFAULT;
         }
 
-        return InterfaceRequests.Answer(Stack, request, argument);
+        return AnswerRequest(request, argument);
     }
 
     internal override void OnReleased(OpenFileDescription description)

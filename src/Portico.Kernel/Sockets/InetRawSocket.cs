@@ -206,7 +206,7 @@ internal sealed partial class InetRawSocket : InetDatagramFile
     {
         if (_isEcho || request is not (IoctlRequest.FIONREAD or IoctlRequest.SIOCOUTQ))
         {
-            return InterfaceRequests.Answer(Stack, request, argument);
+            return AnswerRequest(request, argument);
         }
 
         int bytes = 0;

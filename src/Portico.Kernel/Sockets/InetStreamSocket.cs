@@ -106,7 +106,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
 
         // IPv4 looks at the address first, IPv6 at the socket; Linux lets IPv4 sockets have addresses that nobody can connect to.
         bool isUsable = local.Address.IsUnspecified || Stack.Ip.IsLocalAddress(local.Address)
-            || (local.Address.IsIpv4 && (local.Address.IsMulticast || local.Address.IsLimitedBroadcast)) || CanBindToAny;
+            || (local.Address.IsIpv4 && (local.Address.IsMulticast || local.Address.IsLimitedBroadcast || Stack.Ip.IsSubnetBroadcast(local.Address))) || CanBindToAny;
         if (!isIpv6 && !isUsable)
         {
             return Errno.EADDRNOTAVAIL;
@@ -520,7 +520,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
     {
         if (request is not (IoctlRequest.FIONREAD or IoctlRequest.SIOCOUTQ or IoctlRequest.SIOCATMARK))
         {
-            return InterfaceRequests.Answer(Stack, request, argument);
+            return AnswerRequest(request, argument);
         }
 
         if (_stage == Stage.Listening && request != IoctlRequest.SIOCATMARK)

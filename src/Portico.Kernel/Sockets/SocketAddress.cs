@@ -41,6 +41,9 @@ public static class SocketAddress
         bytes[..Math.Min(bytes.Length, to.Length)].CopyTo(to);
     }
 
+    /// <summary>sin6_scope_id: the interface that the address is of; 0 for none. The address has all its bytes.</summary>
+    internal static int ReadScope(ReadOnlySpan<byte> address) => BitConverter.ToInt32(address[Ipv6BytesMin..]);
+
     private const int FlowInfoOffset = 4;
 
     /// <summary>Writes an endpoint as a socket of a family shows it, as much as there is room for; the whole length.</summary>

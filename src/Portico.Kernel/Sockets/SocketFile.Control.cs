@@ -38,6 +38,7 @@ internal abstract partial class SocketFile
     protected void PutGenericControl(ref ControlWriter control, MonoTime arrived, uint drops)
     {
         const TimestampingFlags Filtered = TimestampingFlags.SOF_TIMESTAMPING_OPT_RX_FILTER | TimestampingFlags.SOF_TIMESTAMPING_RX_SOFTWARE;
+        KeepArrival(arrived, isTold: Generic.Has(GenericFlags.Timestamp) || Asks(TimestampingFlags.SOF_TIMESTAMPING_SOFTWARE));
         PutTimes(ref control, arrived, hasTime: (Generic.Timestamping & Filtered) != TimestampingFlags.SOF_TIMESTAMPING_OPT_RX_FILTER);
         if (Generic.Has(GenericFlags.ReceiveDrops) && drops != 0)
         {

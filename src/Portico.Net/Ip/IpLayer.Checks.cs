@@ -95,7 +95,7 @@ public sealed unsafe partial class IpLayer
             return true;
         }
 
-        if (destination.IsLimitedBroadcast || (IsSubnetBroadcast(destination) && !input.IsLoopback))
+        if (destination.IsLimitedBroadcast || IsSubnetBroadcast(destination))
         {
             info.IsMulticastOrBroadcast = true;
             mib[IpCounter.InBcastPkts]++;

@@ -107,10 +107,22 @@ public sealed partial class IpLayer
         route.IsMulticast = destination.IsMulticast;
         route.IsBroadcast = destination.IsLimitedBroadcast || IsSubnetBroadcast(destination);
         bool isGroup = route.IsMulticast || destination.IsLimitedBroadcast;
+        if (destination.IsLoopback)
+        {
+            // What is left of them is the broadcast address of lo, to which there is no route but lo itself.
+            return Complete(ref route, _stack.Loopback, destination, 0);
+        }
+
         if (isGroup && destination.IsIpv4 && bound == null)
         {
             // A source address says through which interface a group is meant, as in Linux and BSD.
             bound = InterfaceOf(source);
+        }
+
+        if (isGroup && bound is { IsLoopback: true } && !destination.IsIpv4)
+        {
+            // As in Linux, lo has no route to the groups of IPv6 unless somebody adds one.
+            return Routes.Lookup(destination, bound.Index) == null ? Errno.ENETUNREACH : Complete(ref route, bound, destination, 0);
         }
 
         if (isGroup && bound != null)
@@ -193,10 +205,10 @@ public sealed partial class IpLayer
 
     /// <summary>Whether the address is the stack's own: assigned and usable, or loopback.</summary>
     internal bool IsOwnUnicast(in IpAddress address) =>
-        (_localAddresses.TryGetValue(address, out LocalAddress local) && local.Kind == LocalKind.Unicast) || address.IsLoopback;
+        _localAddresses.TryGetValue(address, out LocalAddress local) ? local.Kind == LocalKind.Unicast : address.IsLoopback;
 
     /// <summary>Whether the address is the directed broadcast address of a network that an interface is on.</summary>
-    internal bool IsSubnetBroadcast(in IpAddress address) =>
+    public bool IsSubnetBroadcast(in IpAddress address) =>
         _localAddresses.TryGetValue(address, out LocalAddress local) && local.Kind == LocalKind.Broadcast;
 
     internal void AddInterface(NetworkInterface added)
@@ -246,7 +258,7 @@ public sealed partial class IpLayer
             foreach (InterfaceAddress own in owner.AddressList)
             {
                 IpAddress broadcast = own.Prefix.Broadcast;
-                if (own.IsUsable && !owner.IsLoopback && own.Address.IsIpv4 && !broadcast.IsUnspecified)
+                if (own.IsUsable && own.Address.IsIpv4 && !broadcast.IsUnspecified)
                 {
                     _localAddresses.TryAdd(broadcast, new LocalAddress(LocalKind.Broadcast, (ushort)owner.Index));
                 }

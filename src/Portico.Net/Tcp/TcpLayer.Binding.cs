@@ -47,14 +47,14 @@ public readonly struct TcpBinding
 public sealed unsafe partial class TcpLayer
 {
     /// <summary>
-    /// Takes a local end, which as in Linux may be a group's address of IPv4. Errors: EADDRNOTAVAIL for an address that is not the
+    /// Takes a local end, which as in Linux may be a group's or a broadcast address of IPv4. Errors: EADDRNOTAVAIL for an address that is not the
     /// stack's, EADDRINUSE.
     /// </summary>
     public Errno Bind(in TcpBindRequest request, out TcpBinding binding)
     {
         binding = default;
         IpAddress address = request.Local.Address;
-        bool isGroup = address.IsIpv4 && (address.IsMulticast || address.IsLimitedBroadcast);
+        bool isGroup = address.IsIpv4 && (address.IsMulticast || address.IsLimitedBroadcast || _stack.Ip.IsSubnetBroadcast(address));
         if (!address.IsUnspecified && !isGroup && !request.AnyAddress && !_stack.Ip.IsLocalAddress(address))
         {
             return Errno.EADDRNOTAVAIL;

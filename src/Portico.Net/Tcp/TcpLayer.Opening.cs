@@ -37,7 +37,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         IpAddress local = request.Local.Address;
-        if (remote.IsMulticast || remote.IsLimitedBroadcast)
+        if (remote.IsMulticast || remote.IsLimitedBroadcast || _stack.Ip.IsSubnetBroadcast(remote))
         {
             return Errno.ENETUNREACH;
         }

@@ -146,6 +146,15 @@ internal sealed unsafe partial class Kit
         return result;
     }
 
+    /// <summary>A request for the time of a packet, in seconds and a part: whether it is about now.</summary>
+    public void Stamp(long fd, IoctlRequest request)
+    {
+        long* time = stackalloc long[2] { -1, -1 };
+        long result = Raw(ioctl, fd, (long)request, (long)time);
+        bool isNow = Math.Abs(time[0] - DateTimeOffset.UtcNow.ToUnixTimeSeconds()) < 100;
+        Write($"ioctl {(uint)request:X} {(result < 0 ? "" : isNow ? "now" : "some other time")}", result);
+    }
+
     /// <summary>A listener on the loopback, and its port.</summary>
     public (long Listener, ushort Port) Listener(AddressFamily family, int backlog = 8)
     {

@@ -40,6 +40,9 @@ internal enum GenericFlags : uint
 
     /// <summary>SO_MAX_PACING_RATE was set to a limit, perhaps not any more.</summary>
     Paced = 1 << 24,
+
+    /// <summary>Somebody has asked for the time of packets, by SO_TIMESTAMP or SIOCGSTAMP (SOCK_TIMESTAMP in Linux).</summary>
+    StampsPackets = 1 << 25,
 }
 
 /// <summary>What a socket keeps for the level SOL_SOCKET, whatever its family (struct sock in Linux).</summary>

@@ -187,6 +187,7 @@ internal abstract partial class SocketFile
     private void SetTimestamp(SocketOption option, bool isOn)
     {
         OwnGeneric.Set(GenericFlags.Timestamp, isOn);
+        OwnGeneric.Set(GenericFlags.StampsPackets, isOn || Generic.Has(GenericFlags.StampsPackets));
         OwnGeneric.Set(GenericFlags.TimestampNanoseconds, isOn && option is SocketOption.SO_TIMESTAMPNS or SocketOption.SO_TIMESTAMPNS_NEW);
         if (isOn)
         {

@@ -126,7 +126,7 @@ internal sealed partial class PacketSocketFile : SocketFile
     {
         if (request is not (IoctlRequest.FIONREAD or IoctlRequest.SIOCOUTQ))
         {
-            return InterfaceRequests.Answer(Stack, request, argument);
+            return AnswerRequest(request, argument);
         }
 
         int bytes = 0;
@@ -154,6 +154,8 @@ internal sealed partial class PacketSocketFile : SocketFile
     }
 
     protected override bool HasPeekOffset => false;
+
+    protected override long LastArrival { get; set; } = NeverArrived;
 
     protected override long Drops => Packets.GetDrops(_handle);
 
