@@ -105,6 +105,7 @@ internal static class SoakCommand
         private long _timedOut;
         private long _slow;
         private long _drops;
+        private long _marks;
         private double _seconds;
 
         public int Failures { get; private set; }
@@ -119,11 +120,12 @@ internal static class SoakCommand
             _timedOut += result.TimedOut;
             _slow += result.Slow;
             _drops += result.Drops;
+            _marks += result.Marks;
             _seconds += result.Time.Seconds;
         }
 
         public override string ToString() =>
-            $"{Failures} failed; {_bytes / 1_000_000} MB and {_datagrams} datagrams compared, {_drops} packets lost or spoilt, "
+            $"{Failures} failed; {_bytes / 1_000_000} MB and {_datagrams} datagrams compared, {_drops} packets lost or spoilt, {_marks} marked, "
                 + $"{_seconds:0} virtual seconds; connections: "
                 + $"{_finished} finished, {_left} left early, {_timedOut} timed out, {_slow} slow";
     }

@@ -15,7 +15,7 @@ public readonly record struct GilbertElliott(double EnterBad, double LeaveBad, d
 /// packets that come afterwards. The default is to do nothing.
 /// </summary>
 /// <remarks>
-/// A packet meets them in this order: loss, duplication, corruption, the queue and its rate, then delay, jitter and reordering. A
+/// A packet meets them in this order: loss, marking, duplication, corruption, the queue and its rate, then delay, jitter and reordering. A
 /// duplicate is a packet of its own from there on. Where single packets are hit (<see cref="HitsPackets"/>), super-segments are cut
 /// before.
 /// </remarks>
@@ -35,6 +35,12 @@ public sealed class Impairment
     /// the receiver can tell. What is not IP is left alone.
     /// </summary>
     public double Corrupt { get; set; }
+
+    /// <summary>
+    /// Probability that a packet whose sender can do with that is marked with congestion experienced, as a router does before its queue is
+    /// full (RFC 3168 5).
+    /// </summary>
+    public double Mark { get; set; }
 
     /// <summary>Bits per second, link header included; 0 for no limit.</summary>
     public long RateBitsPerSecond { get; set; }
@@ -74,7 +80,7 @@ public sealed class Impairment
 
     /// <summary>Whether anything is left to chance.</summary>
     internal bool IsRandom =>
-        Loss > 0 || BurstLoss != null || Duplicate > 0 || Corrupt > 0 || Reorder > 0 || Jitter > Duration.Zero;
+        Loss > 0 || BurstLoss != null || Mark > 0 || Duplicate > 0 || Corrupt > 0 || Reorder > 0 || Jitter > Duration.Zero;
 }
 
 /// <summary>What one direction of an <see cref="ImpairmentLink"/> has done.</summary>
@@ -94,5 +100,6 @@ public enum ImpairmentCounter
     Corrupted,
     Delayed,
     Reordered,
+    Marked,
 #pragma warning restore CS1591
 }

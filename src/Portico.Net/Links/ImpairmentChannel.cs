@@ -64,6 +64,12 @@ public sealed class ImpairmentChannel : IScheduled
             return;
         }
 
+        if (choices.Chance(ImpairmentChoice.Mark, Settings.Mark) && IsIp(packet)
+            && CongestionMark.TrySet(packet.Linear[(_link.Kind == LinkKind.Ethernet ? EthernetHeader.Length : 0)..]))
+        {
+            Counters[ImpairmentCounter.Marked]++;
+        }
+
         Packet? duplicate = null;
         if (choices.Chance(ImpairmentChoice.Duplicate, Settings.Duplicate) && (duplicate = _engine.Packets.Clone(packet)) != null)
         {

@@ -13,6 +13,7 @@ internal enum ImpairmentChoice
     CorruptBit,
     Jitter,
     Reorder,
+    Mark,
 }
 
 /// <summary>A packet's random numbers. They are a function of the seed and of the packet's place in its flow, and of nothing else.</summary>

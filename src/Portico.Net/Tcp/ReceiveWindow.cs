@@ -104,24 +104,26 @@ public sealed unsafe partial class TcpLayer
             }
         }
 
-        free = (int)Math.Min((uint)Math.Max(free, 0), c->RcvSsThresh);
+        // A threshold below a segment, as TCP_WINDOW_CLAMP may leave it, must not keep the window closed.
+        free = (int)Math.Min((uint)Math.Max(free, 0), Math.Max(c->RcvSsThresh, (uint)mss));
         if (c->RcvWindShift != 0)
         {
             uint unit = 1u << c->RcvWindShift;
             return ((uint)free + unit - 1) & ~(unit - 1);
         }
 
-        uint window = c->RcvWnd;
-        if (window <= (uint)Math.Max(free - mss, 0) || window > (uint)free)
+        // Signed: with less room than a segment needs, a window that was closed may still open by what there is.
+        int window = (int)c->RcvWnd;
+        if (window <= free - mss || window > free)
         {
-            window = (uint)(free - (free % Math.Max(mss, 1)));
+            window = free - (free % Math.Max(mss, 1));
         }
-        else if (mss == full && (uint)free > window + (uint)(full >> 1))
+        else if (mss == full && free > window + (full >> 1))
         {
-            window = (uint)free;
+            window = free;
         }
 
-        return window;
+        return (uint)window;
     }
 
     /// <summary>RCV.WND for the segment that is about to be sent; a window once offered is not taken back (RFC 9293 3.8.6).</summary>

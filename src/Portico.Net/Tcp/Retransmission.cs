@@ -196,6 +196,11 @@ public sealed unsafe partial class TcpLayer
         {
             c->SackedOut = (uint)((int)c->SackedOut + change);
         }
+        else if (change < 0 && !Has(c, TcbFlags.Sack))
+        {
+            // Without SACK it is not known which segments they are: no more than what is left.
+            c->SackedOut -= Math.Min(c->SackedOut, (uint)-change);
+        }
 
         if ((marks & SegmentMarks.Lost) != 0)
         {

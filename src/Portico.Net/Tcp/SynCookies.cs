@@ -22,7 +22,8 @@ internal sealed class SynCookies(RandomSource random)
     private const uint EcnBit = 1 << 5;
 
     // Two hashes: the second shows only in the sum with the data, under the first, so that cookies of two periods do not differ by
-    // something that can be computed.
+    // something that can be computed. The peer's sequence number is in it, too: were it in the sum alone, a segment that overtakes one to three
+    // bytes of data would look like the handshake's last ACK of a peer with another MSS, and those bytes would be lost.
     private readonly SipKey _baseKey = SipKey.From(random);
     private readonly SipKey _dataKey = SipKey.From(random);
 
@@ -42,7 +43,7 @@ internal sealed class SynCookies(RandomSource random)
         }
 
         uint period = PeriodOf(now);
-        uint data = (DataHash(local, remote, localPort, remotePort, period) + index) & DataMask;
+        uint data = (DataHash(local, remote, localPort, remotePort, period, irs) + index) & DataMask;
         return BaseHash(local, remote, localPort, remotePort) + irs + (period << DataBits) + data;
     }
 
@@ -62,7 +63,7 @@ internal sealed class SynCookies(RandomSource random)
             return false;
         }
 
-        uint index = (inner - DataHash(local, remote, localPort, remotePort, period - age)) & DataMask;
+        uint index = (inner - DataHash(local, remote, localPort, remotePort, period - age, irs)) & DataMask;
         ReadOnlySpan<ushort> table = remote.IsIpv4 ? MssIpv4 : MssIpv6;
         if (index >= (uint)table.Length)
         {
@@ -98,6 +99,6 @@ internal sealed class SynCookies(RandomSource random)
     private uint BaseHash(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort) =>
         (uint)SipHash.HashFlow24(_baseKey, local, remote, localPort, remotePort, 0);
 
-    private uint DataHash(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint period) =>
-        (uint)SipHash.HashFlow24(_dataKey, local, remote, localPort, remotePort, period);
+    private uint DataHash(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint period, uint irs) =>
+        (uint)SipHash.HashFlow24(_dataKey, local, remote, localPort, remotePort, ((ulong)irs << 32) | period);
 }

@@ -91,7 +91,8 @@ public sealed unsafe partial class TcpLayer
 
                 StopBbr(c);
                 c->Algorithm = (TcpCongestion)value;
-                if (c->State is not (TcpState.SynSent or TcpState.SynReceived))
+                c->Congestion = default;
+                if (c->State is not (TcpState.SynSent or TcpState.SynReceived) || Has(c, TcbExtras.FastOpenChild))
                 {
                     CongestionInitialize(c);
                 }

@@ -484,13 +484,11 @@ public sealed unsafe partial class TcpLayer
         uint mss = CurrentMss(c);
         uint room = windowEnd - segment->Node.Start;
         c->PushedSeq = Seq.Max(c->PushedSeq, segment->Node.End);
-        if (room < segment->Node.End - segment->Node.Start || PayloadLength(segment) > mss)
+        uint payload = PayloadLength(segment);
+        uint length = LimitByFragments(segment->Block, segment->Node.Start, Math.Min(Math.Min(room, mss), payload), mss);
+        if ((length < payload || room < segment->Node.End - segment->Node.Start) && !SplitUnsent(c, segment, length))
         {
-            uint length = LimitByFragments(segment->Block, segment->Node.Start, Math.Min(Math.Min(room, mss), PayloadLength(segment)), mss);
-            if (!SplitUnsent(c, segment, length))
-            {
-                return;
-            }
+            return;
         }
 
         segment->Flags |= TcpFlags.Psh;

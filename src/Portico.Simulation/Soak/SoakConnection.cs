@@ -31,10 +31,12 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
     private readonly WorldHost _serverHost;
     private readonly Endpoint _serverEndpoint;
     private readonly TcpOpenRequest _request;
+    private readonly Duration _handshakeLife;
+    private readonly bool _savesSyn;
     private TcpListenerHandle _listener;
     private bool _isListening;
 
-    public SoakConnection(World world, SoakPath path, int number, long bytesMax, byte[] buffer)
+    public SoakConnection(World world, SoakPath path, int number, long bytesMax, byte[] buffer, RandomSource? features)
     {
         RandomSource random = world.Random;
         _path = path;
@@ -60,9 +62,25 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
         long toServer = DrawBytes(random, bytesMax);
         long toClient = DrawBytes(random, bytesMax);
         bool answers = random.NextChance(0.3);
-        Client = new SoakEnd(this, _clientHost, DrawPlan(random, toServer, toClient, false), number * 2, (number * 2) + 1, buffer);
-        Server = new SoakEnd(this, _serverHost, DrawPlan(random, toClient, toServer, answers), (number * 2) + 1, number * 2, buffer);
+        SoakEndPlan clientPlan = DrawPlan(random, toServer, toClient, false);
+        SoakEndPlan serverPlan = DrawPlan(random, toClient, toServer, answers);
+        int fastOpenQueue = 0;
+        bool fastOpenNoCookie = false;
+        if (features != null)
+        {
+            bool hasUrgent = features.NextChance(0.1);
+            SoakEnding early = features.NextChance(0.3) ? SoakEnding.LingerZero : SoakEnding.Abort;
+            clientPlan = clientPlan with { Ending = clientPlan.Ending == SoakEnding.Abort ? early : clientPlan.Ending, Features = SoakFeatures.Draw(features, hasUrgent) };
+            serverPlan = serverPlan with { Features = SoakFeatures.Draw(features, hasUrgent) };
+            SoakFeatures.DrawListener(features, ref listen, out fastOpenQueue, out fastOpenNoCookie);
+        }
+
+        _handshakeLife = LifeOfHandshake(listen.RtoMaxMillis);
+        _savesSyn = listen.SaveSyn != 0;
+        Client = new SoakEnd(this, _clientHost, clientPlan, number * 2, (number * 2) + 1, buffer);
+        Server = new SoakEnd(this, _serverHost, serverPlan, (number * 2) + 1, number * 2, buffer);
         Require(_serverHost.Stack.Tcp.Listen(listen, this, out _listener));
+        _serverHost.Stack.Tcp.ConfigureFastOpen(_listener, fastOpenQueue, default, fastOpenNoCookie);
         _isListening = true;
         world.Engine.Schedule(world.Engine.Now + random.DurationBetween(Duration.FromMicroseconds(1), Duration.FromSeconds(20)), this, 0);
     }
@@ -92,11 +110,28 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
     /// </summary>
     private bool HasTimedOut =>
         IsTimeout(Client.Error) || IsTimeout(Server.Error) || (Client.IsDone && GaveUpOnSomething(_clientHost))
-        || (Server.IsDone && GaveUpOnSomething(_serverHost)) || HandshakeExpired;
+        || (Server.IsDone && GaveUpOnSomething(_serverHost)) || HandshakeExpired || CookieFailed;
+
+    /// <summary>A little less than the time for which a SYN-ACK is repeated five times.</summary>
+    private static Duration LifeOfHandshake(int rtoMaxMillis)
+    {
+        const int Timeouts = 6;
+        int millis = Enumerable.Range(0, Timeouts).Sum(i => rtoMaxMillis == 0 ? 1000 << i : Math.Min(1000 << i, rtoMaxMillis));
+        return Duration.FromMilliseconds(millis - 1000);
+    }
 
     /// <summary>The server had forgotten the SYN (Linux: tcp_synack_retries, 63 s) when the client's ACK arrived.</summary>
-    private bool HandshakeExpired =>
-        !WasAccepted && Client.Error == Errno.ECONNRESET && Client.FailedAfter > Duration.FromSeconds(60);
+    private bool HandshakeExpired => !WasAccepted && Client.Error == Errno.ECONNRESET && Client.FailedAfter > _handshakeLife;
+
+    /// <summary>
+    /// Without memory of the SYN, data that overtakes the handshake's last ACK looks like a forged cookie and is reset, on Linux, too; and an
+    /// ACK that is late makes the connection anew.
+    /// </summary>
+    private bool MayHaveMetCookies => _serverHost.Stack.Tcp.Mib[TcpCounter.SyncookiesSent] > 0;
+
+    private bool CookieFailed => Client.Error == Errno.ECONNRESET && _serverHost.Stack.Tcp.Mib[TcpCounter.SyncookiesFailed] > 0;
+
+    private bool MayLosePatience => Client.Plan.Features.HasUserTimeout || Server.Plan.Features.HasUserTimeout;
 
     public MonoTime LastProgress => MonoTime.Max(Client.LastProgress, Server.LastProgress);
 
@@ -110,13 +145,32 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
     {
         while (_isListening && _serverHost.Stack.Tcp.Accept(_listener, Server, out TcpHandle handle) == Errno.None)
         {
+            if (WasAccepted && (Client.HasUsedFastOpen || MayHaveMetCookies))
+            {
+                // Its SYN was late, and came a second time: with Fast Open that is the application's own business (RFC 7413 6.1).
+                _serverHost.Stack.Tcp.Abort(handle);
+                continue;
+            }
+
             if (WasAccepted)
             {
                 throw new SimulationException($"accepted twice: {Describe()}");
             }
 
             WasAccepted = true;
+            CheckSavedSyn(handle);
             Server.Accepted(handle);
+        }
+    }
+
+    /// <summary>TCP_SAVE_SYN: where the handshake had a record, the headers of the SYN are those of this connection.</summary>
+    private void CheckSavedSyn(TcpHandle handle)
+    {
+        Span<byte> headers = stackalloc byte[256];
+        Errno error = _serverHost.Stack.Tcp.TakeSavedSyn(handle, headers, out int length);
+        if (error != Errno.None || (length != 0 && (!_savesSyn || length < 40)))
+        {
+            throw new SimulationException($"the saved SYN has {length} bytes, {error}: {Describe()}");
         }
     }
 
@@ -133,7 +187,7 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
             return isComplete ? SoakOutcome.Finished : SoakOutcome.Stuck;
         }
 
-        if (HasTimedOut && (pathLosesPackets || _path.IsFaulty))
+        if (HasTimedOut && (pathLosesPackets || _path.IsFaulty || MayLosePatience))
         {
             return SoakOutcome.TimedOut;
         }

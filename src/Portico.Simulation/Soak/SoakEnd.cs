@@ -13,6 +13,9 @@ internal enum SoakEnding
 
     /// <summary>Closes it half-way, whatever is unread or unsent.</summary>
     CloseEarly,
+
+    /// <summary>Closes it half-way with SO_LINGER at 0.</summary>
+    LingerZero,
 }
 
 /// <summary>What one end of a connection is to do.</summary>
@@ -39,6 +42,9 @@ internal sealed record SoakEndPlan
 
     /// <summary>TCP_MAXSEG; 0 for the path's.</summary>
     public required int MaxSegment { get; init; }
+
+    /// <summary>What else it uses.</summary>
+    public SoakFeatures Features { get; init; } = SoakFeatures.None;
 }
 
 /// <summary>The application at one end of a connection in a soak: writes, reads and checks as its plan says.</summary>
@@ -53,6 +59,7 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
     private bool _isOpen;
     private bool _hasShutDown;
     private bool _hasEnded;
+    private bool _isCorked;
     private MonoTime _writesFrom;
     private MonoTime _readsFrom;
     private MonoTime _openedAt;
@@ -79,6 +86,9 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
     /// <summary>Left early, as planned.</summary>
     public bool HasLeft { get; private set; }
 
+    /// <summary>The SYN was one of Fast Open, and may have had data.</summary>
+    public bool HasUsedFastOpen { get; private set; }
+
     /// <summary>The error that ended it; None while there was none.</summary>
     public Errno Error { get; private set; }
 
@@ -97,7 +107,8 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
     public void Connect(in TcpOpenRequest request)
     {
         LastProgress = _openedAt = Now;
-        Errno result = Tcp.Open(request, this, out _handle);
+        bool isPlain = Plan.Features.Opening == SoakOpening.Plain;
+        Errno result = isPlain ? Tcp.Open(request, this, out _handle) : Tcp.Prepare(request, this, out _handle);
         if (result != Errno.None)
         {
             Fail(result);
@@ -106,6 +117,40 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
 
         _isOpen = true;
         SetOptions();
+        switch (Plan.Features.Opening)
+        {
+            case SoakOpening.Prepared:
+                FailUnless(Tcp.Start(_handle));
+                break;
+            case SoakOpening.FastOpen:
+                OpenWithData();
+                break;
+            case SoakOpening.Deferred when Plan.SendBytes > 0 && Tcp.DeferConnect(_handle):
+                _writesFrom = Wait();
+                break;
+            case SoakOpening.Deferred:
+                HasUsedFastOpen = true;
+                FailUnless(Tcp.StartWithCookieRequest(_handle));
+                break;
+        }
+    }
+
+    /// <summary>The SYN, with data where there is a cookie.</summary>
+    private void OpenWithData()
+    {
+        HasUsedFastOpen = true;
+        int wanted = (int)Math.Min(Plan.SendBytes, Random.Between(1, Plan.WriteBytesMax));
+        StreamModel.Fill(_sendStream, 0, _buffer.AsSpan(0, wanted));
+        FailUnless(Tcp.StartFastOpen(_handle, _buffer.AsSpan(0, wanted), waits: false, out int sent));
+        Sent += sent;
+    }
+
+    private void FailUnless(Errno result)
+    {
+        if (result != Errno.None)
+        {
+            Fail(result);
+        }
     }
 
     public void Accepted(TcpHandle handle)
@@ -140,15 +185,29 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
         {
             state = $"{info.State} cwnd {info.SndCwnd} unacked {info.Unacked} rto {info.RtoMicros} us backoff {info.Backoff} "
                 + $"notsent {info.NotSentBytes} sndq {info.SendQueueBytes} rcvq {info.ReceiveQueueBytes} retrans {info.TotalRetrans} "
-                + $"probes {info.Probes} sndwnd {info.SndWnd} rcvwnd {info.RcvWnd}";
+                + $"probes {info.Probes} sndwnd {info.SndWnd} rcvwnd {info.RcvWnd} "
+                + $"rcvssthresh {info.RcvSsThresh} rcvmss {info.RcvMss} sndmss {info.SndMss}";
         }
 
+        SoakFeatures f = Plan.Features;
+        string features = $"{f.Opening} {string.Join(' ', f.Options.Select(static option => $"{option.Option}={option.Value}"))} pace {f.PacingRateMax} "
+            + $"cork {f.CorkChance:0.00} eor {f.EndOfRecordChance:0.00} urgent {f.UrgentChance:0.00} loan {f.LoanChance:0.00}";
         return $"{_host.Name}: sent {Sent}/{Plan.SendBytes} received {Received}/{Plan.ExpectBytes} {Plan.Ending} "
-            + $"shut {_hasShutDown} eof {_hasEnded} done {IsDone} left {HasLeft} error {Error} last {LastProgress} [{state}]";
+            + $"shut {_hasShutDown} eof {_hasEnded} done {IsDone} left {HasLeft} error {Error} last {LastProgress} [{state}]\n      {features}";
     }
 
     private void SetOptions()
     {
+        foreach ((TcpOption option, int value) in Plan.Features.Options)
+        {
+            Tcp.SetOption(_handle, option, value);
+        }
+
+        if (Plan.Features.PacingRateMax != 0)
+        {
+            Tcp.SetPacing(_handle, Plan.Features.PacingRateMax);
+        }
+
         if (Plan.NoDelay)
         {
             Tcp.SetOption(_handle, TcpOption.TCP_NODELAY, 1);
@@ -171,6 +230,16 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
     {
         if (!_isOpen)
         {
+            return;
+        }
+
+        if (Tcp.IsConnectDeferred(_handle))
+        {
+            if (Now >= _writesFrom)
+            {
+                OpenWithData();
+            }
+
             return;
         }
 
@@ -205,7 +274,7 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
                 }
             }
 
-            Errno result = Tcp.Receive(_handle, buffer, TcpReceiveFlags.None, out int received);
+            Errno result = Receive(buffer, peeked > 0, out int received);
             if (result == Errno.EAGAIN)
             {
                 return;
@@ -243,6 +312,20 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
         }
     }
 
+    /// <summary>As the plan says, but a peek has to be followed by a read that sees as much.</summary>
+    private Errno Receive(Span<byte> buffer, bool hasPeeked, out int received)
+    {
+        if (hasPeeked || !Random.NextChance(Plan.Features.LoanChance) || !Tcp.TryTakeReceived(_handle, buffer.Length, 1, out TcpReceiveLoan loan))
+        {
+            return Tcp.Receive(_handle, buffer, TcpReceiveFlags.None, out received);
+        }
+
+        received = loan.Length;
+        loan.CopyTo(buffer);
+        Tcp.ReturnReceived(_handle, ref loan);
+        return Errno.None;
+    }
+
     private void Check(ReadOnlySpan<byte> bytes)
     {
         long wrong = StreamModel.FirstDifference(_receiveStream, Received, bytes);
@@ -276,9 +359,8 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
             }
 
             int wanted = (int)Math.Min(left, Random.Between(1, Plan.WriteBytesMax));
-            StreamModel.Fill(_sendStream, Sent, _buffer.AsSpan(0, wanted));
             TcpSendFlags flags = Random.NextChance(Plan.OddFlagsChance) ? TcpSendFlags.More : TcpSendFlags.None;
-            Errno result = Tcp.Send(_handle, _buffer.AsSpan(0, wanted), flags, out int sent);
+            Errno result = Send(wanted, flags, out int sent);
             if (result == Errno.EAGAIN)
             {
                 return;
@@ -304,6 +386,47 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
         }
     }
 
+    private Errno Send(int wanted, TcpSendFlags flags, out int sent)
+    {
+        SoakFeatures features = Plan.Features;
+        if (Random.NextChance(features.CorkChance))
+        {
+            _isCorked = !_isCorked;
+            Tcp.SetOption(_handle, TcpOption.TCP_CORK, _isCorked ? 1 : 0);
+        }
+
+        if (Random.NextChance(features.NoticeChance))
+        {
+            Tcp.TellOfAcknowledgment(_handle);
+        }
+
+        flags |= Random.NextChance(features.EndOfRecordChance) ? TcpSendFlags.EndOfRecord : TcpSendFlags.None;
+        if (Random.NextChance(features.LoanChance))
+        {
+            return SendInPlace(wanted, flags, out sent);
+        }
+
+        flags |= Random.NextChance(features.UrgentChance) ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
+        StreamModel.Fill(_sendStream, Sent, _buffer.AsSpan(0, wanted));
+        return Tcp.Send(_handle, _buffer.AsSpan(0, wanted), flags, out sent);
+    }
+
+    private Errno SendInPlace(int wanted, TcpSendFlags flags, out int sent)
+    {
+        sent = 0;
+        Errno error = Tcp.Reserve(_handle, wanted, out TcpSendLoan loan);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        int length = Random.Between(1, loan.Length);
+        StreamModel.Fill(_sendStream, Sent, loan.Span[..length]);
+        error = Tcp.Commit(_handle, ref loan, length, flags);
+        sent = error == Errno.None ? length : 0;
+        return error;
+    }
+
     private bool LeavesNow()
     {
         if (Plan.Ending == SoakEnding.Orderly || Sent + Received < Plan.EndAfterBytes)
@@ -320,6 +443,11 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
         }
         else
         {
+            if (Plan.Ending == SoakEnding.LingerZero)
+            {
+                Tcp.SetOption(_handle, TcpOption.SO_LINGER, 0);
+            }
+
             Tcp.Close(_handle);
         }
 

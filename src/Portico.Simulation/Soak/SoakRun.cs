@@ -14,6 +14,12 @@ public sealed class SoakOptions
     /// <summary>How long a connection may stand still before it counts as stuck.</summary>
     public Duration StandstillMax { get; init; } = Duration.FromSeconds(300);
 
+    /// <summary>
+    /// Whether connections use Fast Open, ECN, pacing, SYN cookies, options of sockets and the like in random combination; without, they only
+    /// read and write.
+    /// </summary>
+    public bool UsesFeatures { get; init; } = true;
+
     /// <summary>Where the capture goes; null for nowhere.</summary>
     public Stream? Capture { get; init; }
 }
@@ -53,6 +59,9 @@ public sealed record SoakResult
 
     /// <summary>Packets lost or spoilt on the way.</summary>
     public long Drops { get; init; }
+
+    /// <summary>Packets marked with congestion experienced on the way.</summary>
+    public long Marks { get; init; }
 }
 
 /// <summary>
@@ -72,14 +81,15 @@ public sealed class SoakRun : IDisposable
     {
         _options = options;
         _world = new World(seed, new WorldOptions { Capture = options.Capture, StepsMax = 20_000_000 });
-        _topology = new SoakTopology(_world);
+        RandomSource? features = options.UsesFeatures ? new RandomSource(seed ^ 0xFEA7_0E5) : null;
+        _topology = new SoakTopology(_world, features);
         RandomSource random = _world.Random;
         byte[] buffer = new byte[65_536];
         int count = random.Between(1, 8);
         long bytesMax = options.BytesMax / count / 2;
         for (int i = 0; i < count; i++)
         {
-            _connections.Add(new SoakConnection(_world, DrawPath(random), i, bytesMax, buffer));
+            _connections.Add(new SoakConnection(_world, DrawPath(random), i, bytesMax, buffer, features));
         }
 
         for (int i = random.Between(0, 3); i > 0; i--)
@@ -123,7 +133,8 @@ public sealed class SoakRun : IDisposable
         using DigestStream digest = new();
         SoakResult result = Run(seed, new SoakOptions
         {
-            BytesMax = options.BytesMax, TimeMax = options.TimeMax, StandstillMax = options.StandstillMax, Capture = digest,
+            BytesMax = options.BytesMax, TimeMax = options.TimeMax, StandstillMax = options.StandstillMax,
+            UsesFeatures = options.UsesFeatures, Capture = digest,
         });
         return (result, digest.Digest);
     }
@@ -132,7 +143,16 @@ public sealed class SoakRun : IDisposable
 
     private string? RunTraffic()
     {
-        bool isDone = _world.RunUntil(IsDone, _options.TimeMax);
+        bool isDone = false;
+        while (!isDone && _world.Now < _options.TimeMax)
+        {
+            isDone = _world.RunUntil(IsDone, Duration.FromSeconds(1));
+            if (FindStoppedTimer() is { } stopped)
+            {
+                return stopped;
+            }
+        }
+
         while (!isDone && StandsStill() == null && HasQuiet() && _world.Now < _options.TimeMax * 12)
         {
             // Something has not moved for a while: wait until it does, or is clearly stuck.
@@ -177,6 +197,11 @@ public sealed class SoakRun : IDisposable
         bool isClean = _world.RunUntil(HasNoConnections, Duration.FromSeconds(3600));
         _world.RunFor(Duration.FromSeconds(120));
         Engine engine = _world.Engine;
+        if (CountLeftovers() is var records && records != 0)
+        {
+            return $"left over: {records} records of TCP";
+        }
+
         if (!isClean || engine.Packets.Outstanding != 0 || engine.Blocks.BytesInUse != 0)
         {
             return $"left over: {ConnectionCount()} connections, {engine.Packets.Outstanding} packets, "
@@ -185,6 +210,22 @@ public sealed class SoakRun : IDisposable
 
         return null;
     }
+
+    /// <summary>A connection with something to wait for and no timer to end that.</summary>
+    private string? FindStoppedTimer()
+    {
+        foreach (WorldHost host in _world.Hosts)
+        {
+            if (host.Stack.Tcp.FindStoppedTimer() is { } found)
+            {
+                return $"no timer runs on {host.Name} at {_world.Now}: {found}";
+            }
+        }
+
+        return null;
+    }
+
+    private int CountLeftovers() => _world.Hosts.Sum(static host => host.Stack.Tcp.RecordsInUse);
 
     private bool IsDone()
     {
@@ -241,7 +282,7 @@ public sealed class SoakRun : IDisposable
     {
         SoakResult result = new()
         {
-            Seed = _world.Seed, Failure = failure, Time = _world.Now, Drops = _topology.Drops, Unfinished = _unfinished,
+            Seed = _world.Seed, Failure = failure, Time = _world.Now, Drops = _topology.Drops, Marks = _topology.Marks, Unfinished = _unfinished,
         };
         foreach (SoakConnection connection in _connections)
         {

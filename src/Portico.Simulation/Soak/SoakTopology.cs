@@ -19,11 +19,13 @@ internal sealed record SoakPath(
 /// <summary>Hosts, links and faults of one soak, all drawn from the world's random numbers.</summary>
 internal sealed class SoakTopology : IScheduled
 {
+    private const int MtuShift = 32;
+
     private readonly World _world;
     private readonly List<WorldLink> _links = [];
     private readonly List<SoakPath> _paths = [];
 
-    public SoakTopology(World world)
+    public SoakTopology(World world, RandomSource? features)
     {
         _world = world;
         RandomSource random = world.Random;
@@ -31,6 +33,10 @@ internal sealed class SoakTopology : IScheduled
         for (int i = 0; i < hostCount; i++)
         {
             Configure(world.AddHost($"h{i}").Stack, random);
+            if (features != null)
+            {
+                SoakFeatures.DrawSettings(features, world.Hosts[^1].Stack.Tcp.Settings);
+            }
         }
 
         bool hasSwitch = random.NextChance(0.35);
@@ -58,6 +64,11 @@ internal sealed class SoakTopology : IScheduled
         }
 
         CutSome(random);
+        if (features != null)
+        {
+            ChangeMtus(features);
+            MarkSome(features);
+        }
     }
 
     /// <summary>Pairs of hosts with a way between them.</summary>
@@ -78,9 +89,29 @@ internal sealed class SoakTopology : IScheduled
         }
     }
 
-    /// <summary>Cuts a cable, or mends it: the cookie is twice the link's number, plus 1 to cut.</summary>
+    /// <summary>Packets marked with congestion experienced.</summary>
+    public long Marks => _links.Sum(static link => MarksOf(link.Forward) + MarksOf(link.Backward));
+
+    private static long MarksOf(ImpairmentChannel? channel) => channel == null ? 0 : channel.Counters[ImpairmentCounter.Marked];
+
+    /// <summary>
+    /// Cuts a cable, or mends it: the cookie is twice the link's number, plus 1 to cut. Above <see cref="MtuShift"/> there may be an MTU that
+    /// the interfaces of the link get instead.
+    /// </summary>
     public void OnTime(long cookie)
     {
+        if (cookie >> MtuShift != 0)
+        {
+            WorldLink changed = _links[(int)(cookie & ((1L << MtuShift) - 1))];
+            changed.First.Mtu = (int)(cookie >> MtuShift);
+            if (changed.Second != null)
+            {
+                changed.Second.Mtu = (int)(cookie >> MtuShift);
+            }
+
+            return;
+        }
+
         Cable cable = _links[(int)(cookie >> 1)].Cable;
         cable.A.IsCut = cable.B.IsCut = (cookie & 1) != 0;
     }
@@ -348,6 +379,38 @@ internal sealed class SoakTopology : IScheduled
         }
 
         HasCuts = true;
+    }
+
+    /// <summary>The interfaces of some links get another MTU while they are in use: connections find out by themselves, or by ICMP.</summary>
+    private void ChangeMtus(RandomSource random)
+    {
+        for (int i = random.NextChance(0.3) ? random.Between(1, 4) : 0; i > 0; i--)
+        {
+            int link = random.Between(0, _links.Count - 1);
+            int most = _links[link].Cable.A.Mtu;
+            int least = most < 1280 ? 576 : 1280;
+            long mtu = random.LogBetween(least, most);
+            MonoTime at = _world.Engine.Now + random.DurationBetween(Duration.FromMilliseconds(10), Duration.FromSeconds(60));
+            _world.Engine.Schedule(at, this, (mtu << MtuShift) | (uint)link);
+        }
+    }
+
+    /// <summary>Some links mark packets of connections with ECN rather than lose them.</summary>
+    private void MarkSome(RandomSource random)
+    {
+        foreach (WorldLink link in _links)
+        {
+            double chance = random.NextChance(0.3) ? random.NextDouble() * 0.1 : 0;
+            if (link.Forward != null)
+            {
+                link.Forward.Settings.Mark = chance;
+            }
+
+            if (link.Backward != null)
+            {
+                link.Backward.Settings.Mark = chance;
+            }
+        }
     }
 
     /// <summary>Whether cables are cut in the course of it.</summary>

@@ -62,6 +62,20 @@ public class SynCookiesTests
         Assert.False(new SynCookies(new RandomSource(10)).TryCheck(s_local, s_remote, 80, 4000, cookie, 1, s_now, out _));
     }
 
+    [Fact]
+    public void Data_that_overtakes_the_last_ACK_is_not_taken_for_it()
+    {
+        for (ushort mss = 536; mss <= 1460; mss += 77)
+        {
+            uint cookie = _cookies.Make(s_local, s_remote, 80, 4000, 1, mss, s_now);
+            for (uint bytes = 1; bytes <= 8; bytes++)
+            {
+                Assert.False(_cookies.TryCheck(s_local, s_remote, 80, 4000, cookie, 1 + bytes, s_now, out _));
+                Assert.False(_cookies.TryCheck(s_local, s_remote, 80, 4000, cookie, 1 - bytes, s_now, out _));
+            }
+        }
+    }
+
     // Attack C02: at most 2^-20 of random acknowledgments may be taken for cookies (the form gives 2^-29).
     [Fact]
     public void Random_acknowledgments_are_refused()
