@@ -312,6 +312,7 @@ public sealed unsafe partial class TcpLayer
         UpdateMss(c);
         if (!TryInheritKeys(c, request))
         {
+            FreeSide(c);
             _connections.Return(c->Index);
             return null;
         }

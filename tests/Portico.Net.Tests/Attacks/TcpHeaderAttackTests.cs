@@ -17,6 +17,12 @@ public class TcpHeaderAttackTests
             ushort port = (ushort)(1 + (pair % 60_000));
             byte[] syn = AttackLab.Tcp(true, TcpFlags.Syn, port, (uint)pair, options: options);
             byte[][] replies = lab.Send(syn);
+            if (IsSignature(options))
+            {
+                Assert.Empty(replies);
+                continue;
+            }
+
             Assert.True(replies.Length == 1 && AttackLab.TcpOf(replies[0]).Flags == SynAck, $"{pair:x4}: {replies.Length} replies");
             lab.Send(AttackLab.Tcp(true, TcpFlags.Rst, port, (uint)pair + 1));
         }
@@ -38,12 +44,21 @@ public class TcpHeaderAttackTests
             options[1] = (byte)pair;
             lab.Send(AttackLab.Tcp(
                 ipv4, TcpFlags.Ack, connection.Port, connection.Sequence, connection.Acknowledgment, [(byte)pair], options));
+            if (IsSignature(options))
+            {
+                Assert.Empty(lab.Read(connection));
+                continue;
+            }
+
             connection.Sequence++;
             Assert.Equal([(byte)pair], lab.Read(connection));
         }
 
         Assert.Equal(TcpState.Established, lab.StateOf(connection));
     }
+
+    /// <summary>A signature (RFC 2385) where no key is known, or one that can be none: what has it is dropped, as by Linux.</summary>
+    private static bool IsSignature(byte[] options) => options[0] == TcpOptionKind.Md5Signature && options[1] >= 2 && options[1] <= options.Length;
 
     [Theory]
     [InlineData(0, "bc")]
