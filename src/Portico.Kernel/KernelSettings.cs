@@ -20,6 +20,12 @@ public sealed class KernelSettings
     /// </summary>
     public long pipe_user_pages_soft { get; set; } = 16_384;
 
+    /// <summary>
+    /// fs.pipe-user-pages-hard, in pages of 4,096 bytes: what the pipes of all processes may have in all before there are no new ones
+    /// (ENFILE; ENOMEM for a FIFO), and no larger ones (EPERM), for processes without privileges. 0 for no limit.
+    /// </summary>
+    public long pipe_user_pages_hard { get; set; }
+
     /// <summary>fs.epoll.max_user_watches: interests of all epoll instances together; one more is ENOSPC.</summary>
     public long max_user_watches { get; set; } = 1L << 22;
 
@@ -101,4 +107,7 @@ public enum KernelCounter
 
     /// <summary>Sockets of all kinds at present that have a description.</summary>
     Sockets,
+
+    /// <summary>Pipes that were not made, or not made larger, because of fs.pipe-user-pages-soft and -hard.</summary>
+    PipeHardLimit,
 }

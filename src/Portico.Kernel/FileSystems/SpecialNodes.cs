@@ -46,6 +46,11 @@ internal sealed class FifoNode(MemoryFileSystem memory, int permissions, int use
 
         if (_pipe is not { IsGone: false })
         {
+            if (!Pipe.HasRoom(Kernel, opener.IsPrivileged))
+            {
+                return Errno.ENOMEM;
+            }
+
             _pipe = new PipeFile(Kernel, opener.IsPrivileged);
         }
 

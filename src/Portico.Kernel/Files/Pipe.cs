@@ -13,6 +13,9 @@ internal sealed partial class Pipe
     public const int PageBytes = 4096;
     public const int SlotsDefault = 16;
 
+    /// <summary>What is left for a pipe beyond fs.pipe-user-pages-soft.</summary>
+    private const int SlotsMin = 2;
+
     /// <summary>From so many pages on a write gets them side by side, since one long copy is faster than many short ones.</summary>
     private const int LargePagesMin = 4;
 
@@ -39,11 +42,19 @@ internal sealed partial class Pipe
     public Pipe(PorticoKernel kernel, bool isPrivileged)
     {
         _kernel = kernel;
-        long soft = kernel.Settings.pipe_user_pages_soft;
-        bool isPoor = !isPrivileged && soft != 0 && kernel.Counters[KernelCounter.PipePages] + SlotsDefault > soft;
+        bool isPoor = !isPrivileged && IsBeyond(kernel, kernel.Settings.pipe_user_pages_soft, SlotsDefault);
         kernel.Counters[KernelCounter.PipeSoftLimit] += isPoor ? 1 : 0;
-        _slots = new Slot[isPoor ? 2 : SlotsDefault];
+        _slots = new Slot[isPoor ? SlotsMin : SlotsDefault];
         kernel.Counters[KernelCounter.PipePages] += _slots.Length;
+    }
+
+    /// <summary>Whether fs.pipe-user-pages-hard has room for one more, which gets fewer pages where the soft limit has none.</summary>
+    public static bool HasRoom(PorticoKernel kernel, bool isPrivileged)
+    {
+        int slots = IsBeyond(kernel, kernel.Settings.pipe_user_pages_soft, SlotsDefault) ? SlotsMin : SlotsDefault;
+        bool isRefused = !isPrivileged && IsBeyond(kernel, kernel.Settings.pipe_user_pages_hard, slots);
+        kernel.Counters[KernelCounter.PipeHardLimit] += isRefused ? 1 : 0;
+        return !isRefused;
     }
 
     /// <summary>Descriptions open for reading.</summary>
@@ -182,8 +193,8 @@ internal sealed partial class Pipe
     }
 
     /// <summary>
-    /// F_SETPIPE_SZ: rounds up to a power of two of pages. Errors: EINVAL beyond 2^31, EPERM above fs.pipe-max-size, EBUSY where the bytes
-    /// in it would not fit.
+    /// F_SETPIPE_SZ: rounds up to a power of two of pages. Errors: EINVAL beyond 2^31, EPERM above fs.pipe-max-size and for more than
+    /// fs.pipe-user-pages-soft and -hard have left, EBUSY where the bytes in it would not fit.
     /// </summary>
     public Errno Resize(long bytes, bool isPrivileged, out long result)
     {
@@ -195,9 +206,15 @@ internal sealed partial class Pipe
 
         long size = (long)BitOperations.RoundUpToPowerOf2((ulong)Math.Max(bytes, PageBytes));
         int slots = (int)(size / PageBytes);
-        if (slots > _slots.Length && !isPrivileged && size > _kernel.Settings.pipe_max_size)
+        if (slots > _slots.Length && !isPrivileged)
         {
-            return Errno.EPERM;
+            int more = slots - _slots.Length;
+            bool isRefused = IsBeyond(_kernel, _kernel.Settings.pipe_user_pages_soft, more) || IsBeyond(_kernel, _kernel.Settings.pipe_user_pages_hard, more);
+            if (size > _kernel.Settings.pipe_max_size || isRefused)
+            {
+                _kernel.Counters[KernelCounter.PipeHardLimit] += isRefused ? 1 : 0;
+                return Errno.EPERM;
+            }
         }
 
         if (_used > slots)
@@ -229,6 +246,8 @@ internal sealed partial class Pipe
         _used = 0;
         _kernel.Counters[KernelCounter.PipePages] -= _slots.Length;
     }
+
+    private static bool IsBeyond(PorticoKernel kernel, long limit, int more) => limit != 0 && kernel.Counters[KernelCounter.PipePages] + more > limit;
 
     /// <summary>There are always a power of two of them.</summary>
     private ref Slot At(int index) => ref _slots[(_head + index) & (_slots.Length - 1)];

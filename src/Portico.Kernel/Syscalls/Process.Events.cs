@@ -17,6 +17,11 @@ public sealed partial class Process
                 return Errno.EINVAL;
             }
 
+            if (!Pipe.HasRoom(Kernel, IsPrivileged))
+            {
+                return Errno.ENFILE;
+            }
+
             PipeFile pipe = new(Kernel, IsPrivileged);
             OpenFlags status = flags & (OpenFlags.O_NONBLOCK | OpenFlags.O_DIRECT);
             bool closeOnExec = (flags & OpenFlags.O_CLOEXEC) != 0;

@@ -86,7 +86,7 @@ public sealed class LimitTests
         using TestKernel test = new();
         Process process = test.Process;
         NetworkStack stack = test.Kernel.DefaultNamespace;
-        Configure(test, () =>
+        test.Do(() =>
         {
             stack.LocalPorts.SetRange(40_000, 40_009);
             stack.Tcp.Settings.tcp_tw_reuse = 0;
@@ -103,7 +103,7 @@ public sealed class LimitTests
 
         // A port belongs to a pair of ends: it is free for another destination, and for this one once the range is wider.
         process.Connect(process.Socket(AddressFamily.AF_INET, SocketType.SOCK_STREAM, 0).OrThrow(), other).OrThrow();
-        Configure(test, () => stack.LocalPorts.SetRange(40_000, 40_010));
+        test.Do(() => stack.LocalPorts.SetRange(40_000, 40_010));
         process.Connect(client, address).OrThrow();
         test.AssertNothingIsLeft();
     }
@@ -114,14 +114,14 @@ public sealed class LimitTests
         using TestKernel test = new();
         Process process = test.Process;
         TcpLayer tcp = test.Kernel.DefaultNamespace.Tcp;
-        Configure(test, () => tcp.Settings.tcp_max_tw_buckets = 5);
+        test.Do(() => tcp.Settings.tcp_max_tw_buckets = 5);
         (int listener, byte[] address) = Sockets.Listen(process, 8);
         for (int i = 0; i < 8; i++)
         {
             ConnectAndClose(process, listener, address);
         }
 
-        Assert.Equal(3, Ask(test, () => tcp.Mib[TcpCounter.TCPTimeWaitOverflow]));
+        Assert.Equal(3, test.Ask(() => tcp.Mib[TcpCounter.TCPTimeWaitOverflow]));
         test.AssertNothingIsLeft();
     }
 
@@ -131,7 +131,7 @@ public sealed class LimitTests
         using TestKernel test = new();
         Process process = test.Process;
         TcpLayer tcp = test.Kernel.DefaultNamespace.Tcp;
-        Configure(test, () => tcp.Settings.somaxconn = 3);
+        test.Do(() => tcp.Settings.somaxconn = 3);
         (int listener, byte[] address) = Sockets.Listen(process, 1 << 20);
         List<int> clients = [];
         for (int i = 0; i < 8; i++)
@@ -141,7 +141,7 @@ public sealed class LimitTests
             clients.Add(client);
         }
 
-        Assert.True(Ask(test, () => tcp.Mib[TcpCounter.ListenOverflows]) > 0);
+        Assert.True(test.Ask(() => tcp.Mib[TcpCounter.ListenOverflows]) > 0);
 
         // All of them get in, one after the other, as room comes.
         for (int i = 0; i < 8; i++)
@@ -261,7 +261,7 @@ public sealed class LimitTests
         using TestKernel test = new();
         Process process = test.Process;
         NetworkStack stack = test.Kernel.DefaultNamespace;
-        Configure(test, () => stack.LocalPorts.SetRange(1024, 65_535));
+        test.Do(() => stack.LocalPorts.SetRange(1024, 65_535));
         (int listener, byte[] address) = ListenAt(process, 2080);
         int[] clients = new int[Clients];
         int[] servers = new int[Clients];
@@ -297,7 +297,7 @@ public sealed class LimitTests
         }
 
         test.AssertNothingIsLeft();
-        Assert.Equal(0, Ask(test, () => stack.Tcp.Mib[TcpCounter.CurrEstab]));
+        Assert.Equal(0, test.Ask(() => stack.Tcp.Mib[TcpCounter.CurrEstab]));
     }
 
     private static (int Listener, byte[] Address) ListenAt(Process process, ushort port)
@@ -318,22 +318,6 @@ public sealed class LimitTests
         process.Close(client).OrThrow();
         Assert.Equal(0, process.Read(server, new byte[1]).Raw);
         process.Close(server).OrThrow();
-    }
-
-    private static void Configure(TestKernel test, Action action)
-    {
-        using (test.Kernel.Driver.Enter())
-        {
-            action();
-        }
-    }
-
-    private static long Ask(TestKernel test, Func<long> question)
-    {
-        using (test.Kernel.Driver.Enter())
-        {
-            return question();
-        }
     }
 
     private static NetworkStack NewNamespace(TestKernel test)

@@ -18,11 +18,23 @@ internal sealed class TestKernel : IDisposable
     public Process NewProcess(ResourceLimit? files = null, NetworkStack? network = null) =>
         Kernel.CreateProcess(new ProcessOptions { Files = files ?? new ResourceLimit(1 << 20, 1 << 20), Network = network });
 
-    public long Count(KernelCounter counter)
+    public long Count(KernelCounter counter) => Ask(() => Kernel.Counters[counter]);
+
+    /// <summary>Does something under the kernel's lock.</summary>
+    public void Do(Action action)
     {
         using (Kernel.Driver.Enter())
         {
-            return Kernel.Counters[counter];
+            action();
+        }
+    }
+
+    /// <summary>Asks something under the kernel's lock.</summary>
+    public long Ask(Func<long> question)
+    {
+        using (Kernel.Driver.Enter())
+        {
+            return question();
         }
     }
 

@@ -20,6 +20,8 @@ internal static class SysctlDirectory
                 static (caller, values) => SetPipeMaxSize(caller.Kernel.Settings, values[0])) { IsUnsigned = true },
             Sysctl.OfKernel("fs.pipe-user-pages-soft", 0, LongMost,
                 static settings => settings.pipe_user_pages_soft, static (settings, value) => settings.pipe_user_pages_soft = value),
+            Sysctl.OfKernel("fs.pipe-user-pages-hard", 0, LongMost,
+                static settings => settings.pipe_user_pages_hard, static (settings, value) => settings.pipe_user_pages_hard = value),
             Sysctl.OfKernel("fs.epoll.max_user_watches", 0, LongMost,
                 static settings => settings.max_user_watches, static (settings, value) => settings.max_user_watches = value),
             Sysctl.OfKernel("net.unix.max_dgram_qlen", int.MinValue, int.MaxValue,
