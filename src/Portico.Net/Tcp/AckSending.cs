@@ -112,9 +112,12 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
-    private static void EnterPingPong(Tcb* c) => c->PingPong = 1;
+    private void EnterPingPong(Tcb* c) => c->PingPong = Settings.tcp_pingpong_thresh;
 
-    private static bool InQuickAckMode(Tcb* c) => Has(c, TcbFlags.QuickAckLocked) || (c->QuickAcks > 0 && c->PingPong == 0);
+    /// <summary>Whether the connection is a dialogue, in which ACKs ride on answers (Linux: inet_csk_in_pingpong_mode).</summary>
+    private bool InPingPong(Tcb* c) => c->PingPong >= Settings.tcp_pingpong_thresh;
+
+    private bool InQuickAckMode(Tcb* c) => Has(c, TcbFlags.QuickAckLocked) || (c->QuickAcks > 0 && !InPingPong(c));
 
     /// <summary>After data: acknowledge now, or within ato (Linux: __tcp_ack_snd_check).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -143,7 +146,7 @@ public sealed unsafe partial class TcpLayer
         uint ato = c->AtoMillis;
         if (ato > AtoMinMillis)
         {
-            uint most = c->PingPong > 0 || Has(c, TcbFlags.AckPushed) ? 200u : 500u;
+            uint most = InPingPong(c) || Has(c, TcbFlags.AckPushed) ? 200u : 500u;
             if (c->Rtt.SrttMicros > 0)
             {
                 most = Math.Min(most, Math.Max((uint)(c->Rtt.SrttMicros / 1000), AtoMinMillis));
@@ -197,7 +200,7 @@ public sealed unsafe partial class TcpLayer
         if (Has(c, TcbFlags.AckScheduled))
         {
             now = c->RcvNxt - c->RcvWup > c->RcvMss
-                || (copied > 0 && c->RxHead == null && (Has(c, TcbFlags.AckPushed2) || (Has(c, TcbFlags.AckPushed) && c->PingPong == 0)));
+                || (copied > 0 && c->RxHead == null && (Has(c, TcbFlags.AckPushed2) || (Has(c, TcbFlags.AckPushed) && !InPingPong(c))));
         }
 
         if (copied > 0 && !now && !Has(c, TcbFlags.ReceiveShutdown | TcbFlags.FinReceived))

@@ -67,7 +67,7 @@ public sealed unsafe partial class TcpLayer
             c->SndWl1 = seg.Seq;
             HandleAck(c, ref seg);
             BecomeEstablished(c, ref seg);
-            bool leavesAckToData = Has(c, TcbExtras.WritePending | TcbExtras.DefersAck) || c->PingPong > 0;
+            bool leavesAckToData = Has(c, TcbExtras.WritePending | TcbExtras.DefersAck) || InPingPong(c);
             if (Has(c, TcbExtras.SynFastOpen | TcbExtras.SynData) && FinishFastOpen(c, ref seg))
             {
                 SendPending(c);

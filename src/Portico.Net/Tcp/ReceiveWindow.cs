@@ -7,6 +7,9 @@ public sealed unsafe partial class TcpLayer
 {
     private const uint ShortPathMicros = 5_000;
 
+    /// <summary>The largest window without scaling.</summary>
+    private uint WindowMaxUnscaled => Settings.tcp_workaround_signed_windows ? 32767u : 65535u;
+
     /// <summary>Window space that an amount of buffer memory stands for: half of it, as with Linux's default tcp_adv_win_scale.</summary>
     private static int WindowFromSpace(int space) => space <= 0 ? 0 : space >> 1;
 
@@ -24,7 +27,7 @@ public sealed unsafe partial class TcpLayer
             usable -= usable % mss;
         }
 
-        window = (uint)Math.Min(usable, 65535);
+        window = (uint)Math.Min(usable, WindowMaxUnscaled);
         if (_stack.Ip.Routes.LookupForTcp(remote, 0) is { InitRwnd: > 0 } route)
         {
             window = (uint)Math.Min(window, (long)route.InitRwnd * mss);
@@ -143,7 +146,7 @@ public sealed unsafe partial class TcpLayer
             window = (current + unit - 1) & ~(unit - 1);
         }
 
-        uint most = 65535u << c->RcvWindShift;
+        uint most = c->RcvWindShift == 0 ? WindowMaxUnscaled : 65535u << c->RcvWindShift;
         window = Math.Min(window, most);
         if (window == 0 && c->RcvWnd != 0)
         {

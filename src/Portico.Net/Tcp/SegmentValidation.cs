@@ -181,10 +181,39 @@ public sealed unsafe partial class TcpLayer
         return true;
     }
 
-    /// <summary>RFC 5961's challenge ACK; limited per connection only, because a shared limit tells an attacker (CVE-2016-5696).</summary>
+    /// <summary>
+    /// RFC 5961 7: so many a second; how many is not the same each second, for that nobody can count them who sees some of them.
+    /// </summary>
+    private bool MayChallenge()
+    {
+        uint limit = (uint)Settings.tcp_challenge_ack_limit;
+        if (limit == int.MaxValue)
+        {
+            return true;
+        }
+
+        uint second = NowMillis / 1000;
+        if (second != _challengeSecond)
+        {
+            uint half = (limit + 1) >> 1;
+            _challengeSecond = second;
+            _challengesLeft = half + (limit == 0 ? 0 : _engine.Random.NextBelow(limit));
+        }
+
+        if (_challengesLeft == 0)
+        {
+            ++Mib[TcpCounter.TCPACKSkippedChallenge];
+            return false;
+        }
+
+        _challengesLeft--;
+        return true;
+    }
+
+    /// <summary>RFC 5961's challenge ACK.</summary>
     private void SendChallengeAck(Tcb* c)
     {
-        if (MayAnswerInvalid(c, 0, false, TcpCounter.TCPACKSkippedChallenge))
+        if (MayAnswerInvalid(c, 0, false, TcpCounter.TCPACKSkippedChallenge) && MayChallenge())
         {
             ++Mib[TcpCounter.TCPChallengeACK];
             if (EnsureRoute(c) == Errno.None)

@@ -34,7 +34,7 @@ public sealed unsafe partial class TcpLayer
                 return Errno.None;
             case TcpOption.TCP_QUICKACK:
                 SetFlag(c, TcbFlags.QuickAckLocked, value != 0);
-                c->PingPong = value != 0 ? (byte)0 : (byte)1;
+                c->PingPong = value != 0 ? (byte)0 : Settings.tcp_pingpong_thresh;
                 if (value != 0 && Has(c, TcbFlags.AckScheduled))
                 {
                     SendAck(c);
@@ -167,7 +167,7 @@ public sealed unsafe partial class TcpLayer
                 value = Has(c, TcbFlags.Cork) ? 1 : 0;
                 break;
             case TcpOption.TCP_QUICKACK:
-                value = c->PingPong == 0 ? 1 : 0;
+                value = InPingPong(c) ? 0 : 1;
                 break;
             case TcpOption.TCP_MAXSEG:
                 value = c->State is TcpState.Closed or TcpState.SynSent && c->UserMss != 0 ? c->UserMss : c->Mss;

@@ -37,6 +37,10 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     /// <summary>The connection that the last segment was for; 0 when it has left the flow table.</summary>
     private uint _recentConnection;
     private int _orphanCount;
+
+    /// <summary>The second of tcp_challenge_ack_limit, and how many are left of it.</summary>
+    private uint _challengeSecond = uint.MaxValue;
+    private uint _challengesLeft;
     private long _receiveMemory;
 
     internal TcpLayer(NetworkStack stack, TcpSettings? settings = null)

@@ -136,6 +136,24 @@ public sealed class TcpSettings
     /// <summary>Whether a new connection may take a TIME-WAIT port: 0 no, 1 yes, 2 on loopback only (RFC 6191).</summary>
     public int tcp_tw_reuse { get; set; } = 2;
 
+    /// <summary>How long after its last segment a connection in TIME-WAIT may be taken over, in milliseconds.</summary>
+    public uint tcp_tw_reuse_delay { get; set; } = 1000;
+
+    /// <summary>
+    /// Challenge ACKs a second of the whole stack (RFC 5961 7); int.MaxValue for no limit: a shared one tells an attacker what others do
+    /// (CVE-2016-5696).
+    /// </summary>
+    public int tcp_challenge_ack_limit { get; set; } = int.MaxValue;
+
+    /// <summary>Answers within the time of a delayed ACK that make a dialogue, in which ACKs ride on answers.</summary>
+    public byte tcp_pingpong_thresh { get; set; } = 1;
+
+    /// <summary>Whether the urgent pointer is read as RFC 1122 4.2.2.4 says, as that of the urgent byte itself and not of the next one.</summary>
+    public bool tcp_stdurg { get; set; }
+
+    /// <summary>Whether the window stays below 32 KiB towards peers without window scaling, some of which take it for signed.</summary>
+    public bool tcp_workaround_signed_windows { get; set; }
+
     /// <summary>RFC 1337: RST does not end TIME-WAIT. On by default, unlike Linux: see docs/tcp.md.</summary>
     public bool tcp_rfc1337 { get; set; } = true;
 

@@ -217,7 +217,7 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        if (c->PingPong == 0)
+        if (!InPingPong(c))
         {
             c->AtoMillis = Math.Min(c->AtoMillis << 1, (uint)(c->Rtt.RtoMicros / 1000));
         }

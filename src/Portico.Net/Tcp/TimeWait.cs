@@ -269,12 +269,12 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>
-    /// Whether a new connection of ours may take over a 4-tuple in TIME-WAIT (RFC 6191, net.ipv4.tcp_tw_reuse): with timestamps, a
-    /// second after the last one, so that what is left of the old connection fails PAWS.
+    /// Whether a new connection of ours may take over a 4-tuple in TIME-WAIT (RFC 6191, net.ipv4.tcp_tw_reuse): with timestamps, some
+    /// time after the last one, so that what is left of the old connection fails PAWS.
     /// </summary>
     private bool MayReuse(TimeWaitRecord* t)
     {
         bool allowed = Settings.tcp_tw_reuse == 1 || (Settings.tcp_tw_reuse == 2 && t->RemoteAddress.IsLoopback);
-        return allowed && t->Timestamps && NowMillis - t->TsRecentMillis > 1000;
+        return allowed && t->Timestamps && NowMillis - t->TsRecentMillis > Settings.tcp_tw_reuse_delay;
     }
 }

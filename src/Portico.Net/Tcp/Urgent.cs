@@ -35,7 +35,7 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        uint urgent = seg.Seq + (seg.UrgentPointer == 0 ? 0 : seg.UrgentPointer - 1);
+        uint urgent = seg.Seq + (seg.UrgentPointer == 0 || Settings.tcp_stdurg ? seg.UrgentPointer : seg.UrgentPointer - 1);
 
         // News only when it is ahead of what was read and of what was announced before.
         if (Seq.Lt(urgent, c->CopiedSeq) || Seq.Lt(urgent, c->RcvNxt) || (c->Urgent != UrgentState.None && Seq.Leq(urgent, c->RcvUp)))

@@ -206,6 +206,24 @@ public class TcpExhaustionTests
     }
 
     [Fact]
+    public void C11_a_port_in_time_wait_is_taken_over_after_tcp_tw_reuse_delay()
+    {
+        using TcpPair pair = new(configureA: s => (s.tcp_tw_reuse, s.tcp_tw_reuse_delay) = (1, 2_500));
+        Assert.Equal(Errno.None, pair.A.LocalPorts.SetRange(40_000, 40_000));
+        (TcpHandle client, TcpHandle server) = pair.Connect();
+        pair.A.Tcp.Close(client);
+        pair.Settle();
+        pair.B.Tcp.Close(server);
+        pair.Settle();
+        TcpOpenRequest request = new() { Remote = new Endpoint(pair.AddressB, 80) };
+        pair.RunFor(Duration.FromMilliseconds(2_400));
+        Assert.Equal(Errno.EADDRNOTAVAIL, pair.A.Tcp.Open(request, null, out _));
+        pair.RunFor(Duration.FromMilliseconds(200));
+        Assert.Equal(Errno.None, pair.A.Tcp.Open(request, null, out _));
+        Assert.Equal(0, pair.A.Tcp.TimeWaitCount);
+    }
+
+    [Fact]
     public void C11_time_wait_records_beyond_tcp_max_tw_buckets_are_not_made_and_counted()
     {
         using TcpPair pair = new(configureA: s => s.tcp_max_tw_buckets = 10);

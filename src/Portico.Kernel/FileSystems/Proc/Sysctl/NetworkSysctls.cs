@@ -65,6 +65,12 @@ internal static class NetworkSysctls
         Sysctl.OfByte("net.ipv4.tcp_orphan_retries", ByteMost, static tcp => tcp.tcp_orphan_retries, static (tcp, value) => tcp.tcp_orphan_retries = (int)value),
         Sysctl.OfByte("net.ipv4.tcp_syncookies", ByteMost, static tcp => tcp.tcp_syncookies, static (tcp, value) => tcp.tcp_syncookies = (int)value),
         Sysctl.OfByte("net.ipv4.tcp_tw_reuse", 2, static tcp => tcp.tcp_tw_reuse, static (tcp, value) => tcp.tcp_tw_reuse = (int)value),
+        Sysctl.OfNetwork("net.ipv4.tcp_tw_reuse_delay", 1, uint.MaxValue, static stack => stack.Tcp.Settings.tcp_tw_reuse_delay, static (stack, value) => stack.Tcp.Settings.tcp_tw_reuse_delay = (uint)value)
+            with { IsUnsigned = true },
+        Sysctl.OfTcp("net.ipv4.tcp_challenge_ack_limit", static tcp => tcp.tcp_challenge_ack_limit, static (tcp, value) => tcp.tcp_challenge_ack_limit = (int)value),
+        Sysctl.OfByte("net.ipv4.tcp_pingpong_thresh", ByteMost, static tcp => tcp.tcp_pingpong_thresh, static (tcp, value) => tcp.tcp_pingpong_thresh = (byte)value, least: 1),
+        OfFlag("tcp_stdurg", static tcp => tcp.tcp_stdurg, static (tcp, on) => tcp.tcp_stdurg = on),
+        OfFlag("tcp_workaround_signed_windows", static tcp => tcp.tcp_workaround_signed_windows, static (tcp, on) => tcp.tcp_workaround_signed_windows = on),
         Sysctl.OfByte("net.ipv4.tcp_keepalive_probes", ByteMost, static tcp => tcp.tcp_keepalive_probes, static (tcp, value) => tcp.tcp_keepalive_probes = (int)value),
         Sysctl.OfTcp("net.ipv4.tcp_keepalive_time", static tcp => tcp.tcp_keepalive_time, static (tcp, value) => tcp.tcp_keepalive_time = (int)value, -SecondsMost, SecondsMost),
         Sysctl.OfTcp("net.ipv4.tcp_keepalive_intvl", static tcp => tcp.tcp_keepalive_intvl, static (tcp, value) => tcp.tcp_keepalive_intvl = (int)value, -SecondsMost, SecondsMost),
