@@ -339,6 +339,13 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             }
         }
 
+        bool isContinued = source.Remaining < source.Total;
+        if (isContinued && (Tcp.Poll(_handle) & SocketEvents.Error) != 0)
+        {
+            // The call returns what it has sent before; the error is given once, to the next one.
+            return Errno.EPIPE;
+        }
+
         if (_stage == Stage.Connecting && (message.Flags & MessageFlags.MSG_DONTWAIT) == 0)
         {
             Tcp.NoteWritePending(_handle);

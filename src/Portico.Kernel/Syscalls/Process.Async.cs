@@ -59,13 +59,17 @@ public sealed partial class Process
     private sealed class WriteOperation : DescriptorOperation
     {
         private long _done;
+        private (bool HasBegun, bool HasOpened, int SynBytes) _tries;
 
         public ReadOnlyMemory<byte> Data { get; set; }
 
         public override Errno TryPerform(out long result)
         {
-            WriteCall call = new(IoCursor.From(Data.Span[(int)_done..]), _done) { Description = Description };
+            IoCursor source = IoCursor.From(Data.Span);
+            source.Skip((int)_done);
+            WriteCall call = new(source, _done - _tries.SynBytes) { Description = Description, Tries = _tries };
             Errno error = call.TryPerform(out result);
+            _tries = call.Tries;
             _done = result;
             Process.SignalBrokenPipe(call.BreaksPipe);
             return error;
@@ -75,6 +79,7 @@ public sealed partial class Process
         {
             Data = default;
             _done = 0;
+            _tries = default;
             Process._writes.Return(this);
         }
     }

@@ -62,6 +62,13 @@ public sealed partial class Process
         private SocketMessage _message;
         private long _written = written;
 
+        /// <summary>What a socket remembers of the tries of one write, for one that has no call of its own across them.</summary>
+        public (bool HasBegun, bool HasOpened, int SynBytes) Tries
+        {
+            readonly get => (_message.Unix.HasBegun, _message.HasOpened, _message.SynBytes);
+            set => (_message.Unix.HasBegun, _message.HasOpened, _message.SynBytes) = value;
+        }
+
         /// <summary>Whether nobody can read what it writes any more, so that SIGPIPE is due.</summary>
         public bool BreaksPipe { get; private set; }
 

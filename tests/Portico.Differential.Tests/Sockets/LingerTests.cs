@@ -76,4 +76,54 @@ public sealed class LingerTests
         kit.Send(server, "anybody?"u8);
         kit.Read(server, 100);
     });
+
+    [Theory]
+    [InlineData(AF_INET, false)]
+    [InlineData(AF_INET, true)]
+    [InlineData(AF_UNIX, false)]
+    [InlineData(AF_UNIX, true)]
+    public void A_write_that_waits_when_the_connection_is_reset_leaves_the_error_to_the_next_one(AddressFamily family, bool isFull) => BothKernels.Run(kit =>
+    {
+        (long writer, long peer) = family == AF_UNIX ? kit.Pair(SocketType.SOCK_STREAM) : kit.Connected(family);
+        if (isFull)
+        {
+            Fill(kit, writer);
+        }
+
+        // What is in the way is more than any buffer takes, and how much of it has gone is each kernel's own.
+        var write = kit.Start("write", () => (WriteMuch(kit, writer) is var count && count > 0 ? 1 : count, []));
+        Kit.Settle();
+        kit.NoteWhetherDone("the write", write);
+        kit.Option(peer, (int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_LINGER, [1, 0, 0, 0, 0, 0, 0, 0]);
+        kit.Call(close, peer);
+        kit.Join(write);
+        kit.Send(writer, "next"u8);
+        kit.Send(writer, "and one more"u8);
+        kit.GetOption(writer, (int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_ERROR);
+    });
+
+    private static void Fill(Kit kit, long fd)
+    {
+        long flags = kit.Raw(fcntl, fd, (long)FcntlCommand.F_GETFL);
+        kit.NonBlocking(fd);
+        for (int i = 0; i < 5; i++)
+        {
+            while (WriteMuch(kit, fd) > 0)
+            {
+            }
+
+            Kit.Settle();
+        }
+
+        kit.Raw(fcntl, fd, (long)FcntlCommand.F_SETFL, flags);
+    }
+
+    private static unsafe long WriteMuch(Kit kit, long fd)
+    {
+        byte[] data = new byte[40 << 20];
+        fixed (byte* p = data)
+        {
+            return kit.Raw(sendto, fd, (long)p, data.Length, (long)MessageFlags.MSG_NOSIGNAL);
+        }
+    }
 }

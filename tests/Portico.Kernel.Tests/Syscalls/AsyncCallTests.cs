@@ -79,6 +79,41 @@ public sealed class AsyncCallTests : IDisposable
         Assert.Equal(data, back);
     }
 
+    [Theory]
+    [InlineData("tcp", false)]
+    [InlineData("tcp", true)]
+    [InlineData("unix", false)]
+    [InlineData("unix", true)]
+    public async Task A_write_that_waits_when_the_connection_is_reset_ends_as_a_blocking_one(string kind, bool isFull)
+    {
+        List<long> blocking = await Results(new Func<int, byte[], Task<SyscallResult>>((fd, data) => Task.Run(() => _process.Write(fd, data))));
+        List<long> asynchronous = await Results(new Func<int, byte[], Task<SyscallResult>>((fd, data) => _process.WriteAsync(fd, data).AsTask()));
+        Assert.Equal(blocking, asynchronous);
+
+        async Task<List<long>> Results(Func<int, byte[], Task<SyscallResult>> write)
+        {
+            (int reader, int writer) = Guarantees.Sockets.StreamsOf(_process, kind);
+            byte[] data = new byte[40 << 20];
+            if (isFull)
+            {
+                Guarantees.Sockets.SetNonBlocking(_process, writer, true);
+                while (_process.Write(writer, data).Value > 0)
+                {
+                }
+
+                Guarantees.Sockets.SetNonBlocking(_process, writer, false);
+            }
+
+            Task<SyscallResult> waiting = write(writer, data);
+            await Task.Delay(50);
+            Assert.False(waiting.IsCompleted);
+            _process.SetSockOpt(reader, (int)SocketLevel.SOL_SOCKET, (int)SocketOption.SO_LINGER, [1, 0, 0, 0, 0, 0, 0, 0]).OrThrow();
+            _process.Close(reader).OrThrow();
+            long first = (await waiting).Raw;
+            return [Math.Min(first, 1), _process.Write(writer, "next"u8).Raw, _process.Write(writer, "and one more"u8).Raw];
+        }
+    }
+
     [Fact]
     public async Task A_cancelled_read_has_taken_nothing()
     {
