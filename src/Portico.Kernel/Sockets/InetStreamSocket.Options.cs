@@ -22,6 +22,8 @@ internal sealed partial class InetStreamSocket
 
     protected override bool CanNumberTimestamps => HasConnection;
 
+    protected override int ReceivedTos => HasConnection ? Info().ReceivedTrafficClass : 0;
+
     protected override int EcnMark => HasConnection ? Get(TcpOption.IP_TOS) & EcnMask : 0;
 
     protected override int LocalNumber => GetLocal().Port;

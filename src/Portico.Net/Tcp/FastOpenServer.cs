@@ -170,6 +170,7 @@ public sealed unsafe partial class TcpLayer
 
         // The window of a SYN is not scaled.
         InitializeBuffers(c);
+        c->Rtt.BeginWithoutSample();
         CongestionInitialize(c);
         c->LastReceivedMillis = c->LastAckMillis = NowMillis;
         AddToTable(c);

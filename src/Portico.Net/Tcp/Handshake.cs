@@ -181,6 +181,7 @@ public sealed unsafe partial class TcpLayer
 
             // RFC 5681 3.1: the path that lost the SYN is not to be filled at once.
             c->Cwnd = Has(c, TcbExtras.SynLost) ? 1 : InitialWindow;
+            c->Rtt.BeginWithoutSample();
             if (c->Flight != null)
             {
                 c->Flight->RetransStamp = 0;

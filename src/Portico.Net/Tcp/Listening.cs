@@ -214,10 +214,16 @@ public sealed unsafe partial class TcpLayer
         c->Delivered = 1;
         InheritTimeoutLimits(c, listener.Request);
         HandOverSavedSyn(request, c);
+        rttMicros = rttMicros > 0 ? rttMicros : RttByTimestamp(c, ref seg);
         if (rttMicros > 0)
         {
             c->Rtt.Sample((int)Math.Min(rttMicros, 60_000_000), c->SndUna, c->SndNxt, RtoMinMicros(c));
             c->Rtt.UpdateMin((int)Math.Min(rttMicros, 60_000_000), NowMillis);
+        }
+
+        if (seg.Info.TrafficClass != 0 && NeedSide(c) is var side && side != null)
+        {
+            side->ReceivedTrafficClass = seg.Info.TrafficClass;
         }
 
         TakeOverTimeouts(c, request, ref seg);
@@ -232,6 +238,19 @@ public sealed unsafe partial class TcpLayer
         QueueAccepted(listener, c);
         ArriveSynchronized(c, ref seg);
         _engine.Notify(listener.Owner, SocketEvents.Readable);
+    }
+
+    /// <summary>The round trip of a SYN-ACK that was repeated, or not remembered, by the timestamp that the ACK echoes; 0 without one.</summary>
+    private long RttByTimestamp(Tcb* c, ref Arrival seg)
+    {
+        const int MillisMax = 600_000;
+        if (!Has(c, TcbFlags.Timestamps) || !seg.Options.HasTimestamp || seg.Options.TsEcr == 0)
+        {
+            return 0;
+        }
+
+        int millis = (int)(TsClock(c) - seg.Options.TsEcr);
+        return millis is >= 0 and < MillisMax ? Math.Max(millis, 1) * 1000L : 0;
     }
 
     /// <summary>What the connection knows of the SYN-ACKs that had to be repeated.</summary>

@@ -10,6 +10,7 @@ internal struct RttEstimator
     public const int RtoMinMicros = 200_000;
     public const int RtoMaxMicros = 120_000_000;
     public const int RtoInitialMicros = 1_000_000;
+    public const int RtoFallbackMicros = 3_000_000;
 
     // Samples beyond this change nothing: the timeout is at its maximum, and eight times it still fits.
     private const int SampleMaxMicros = RtoMaxMicros;
@@ -44,7 +45,16 @@ internal struct RttEstimator
 
     /// <summary>The timeout before back-off.</summary>
     public readonly int RtoMicros =>
-        _srttTimes8 == 0 ? RtoInitialMicros : Math.Min((_srttTimes8 >> 3) + _rttVarTimes4, RtoMaxMicros);
+        _srttTimes8 == 0 ? Math.Max(RtoInitialMicros, _rttVarTimes4) : Math.Min((_srttTimes8 >> 3) + _rttVarTimes4, RtoMaxMicros);
+
+    /// <summary>RFC 6298 5.7: a handshake that gave no sample had a timeout that may have been too short, so data is given longer.</summary>
+    public void BeginWithoutSample()
+    {
+        if (_srttTimes8 == 0)
+        {
+            _rttVarTimes4 = _mdevTimes4 = _mdevMaxTimes4 = RtoFallbackMicros;
+        }
+    }
 
     /// <summary>A round trip was measured on a segment that was sent once (Karn's rule is the caller's).</summary>
     public void Sample(int rttMicros, uint sndUna, uint sndNxt, int rtoMinMicros = RtoMinMicros)

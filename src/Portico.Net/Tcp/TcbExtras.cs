@@ -124,6 +124,9 @@ internal struct TcpSide
     /// <summary>When the search began.</summary>
     public uint ProbeStampMillis;
 
+    /// <summary>The type of service of the packet that made the connection (Linux: rcv_tos).</summary>
+    public byte ReceivedTrafficClass;
+
     /// <summary>The place of its keys (TCP_MD5SIG); 0 for none.</summary>
     public uint Signatures;
 }

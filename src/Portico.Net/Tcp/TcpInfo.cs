@@ -87,5 +87,8 @@ public struct TcpInfo
     public ulong PacingRateMax;
     public uint SegsIn;
     public TcpCongestion Congestion;
+
+    /// <summary>Type of service or traffic class of the packet that made an accepted connection (IP_RECVTOS with IP_PKTOPTIONS).</summary>
+    public byte ReceivedTrafficClass;
 #pragma warning restore CS1591
 }

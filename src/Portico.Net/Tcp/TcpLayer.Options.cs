@@ -346,6 +346,7 @@ public sealed unsafe partial class TcpLayer
             PacingRateMax = PacingRateMax(c),
             SegsIn = c->SegsIn,
             Congestion = c->Algorithm,
+            ReceivedTrafficClass = c->Side == 0 ? (byte)0 : _sides.At(c->Side)->ReceivedTrafficClass,
         };
     }
 

@@ -63,6 +63,28 @@ public sealed class EcnTests
         kit.Receive(server, 100);
     }));
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0x10)]
+    [InlineData(0xB8)]
+    public void An_accepted_socket_tells_the_type_of_service_of_its_peer(int tos) => BothKernels.Run(kit =>
+    {
+        const int IP_PKTOPTIONS = 9;
+        const int IP_RECVTOS = 13;
+        (long listener, ushort port) = kit.Listener(AF_INET);
+        kit.Option(listener, (int)SocketLevel.IPPROTO_IP, IP_RECVTOS, 1);
+        long client = kit.Socket(AF_INET, SocketType.SOCK_STREAM);
+        kit.Option(client, (int)SocketLevel.IPPROTO_IP, IP_RECVTOS, 1);
+        kit.Option(client, (int)SocketLevel.IPPROTO_IP, IP_TOS, tos);
+        kit.Connect(client, Kit.Loopback(AF_INET, port));
+        kit.PortOf(client);
+        long server = kit.Accept(listener);
+        foreach (long fd in (long[])[server, client, listener])
+        {
+            kit.GetOption(fd, (int)SocketLevel.IPPROTO_IP, IP_PKTOPTIONS, 64);
+        }
+    });
+
     private static unsafe void Show(Kit kit, params long[] sockets)
     {
         const int Bytes = 232;

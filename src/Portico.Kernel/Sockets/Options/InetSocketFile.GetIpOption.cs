@@ -28,6 +28,9 @@ internal abstract partial class InetSocketFile
         }
     }
 
+    /// <summary>The type of service of the packet that made a stream's connection.</summary>
+    protected virtual int ReceivedTos => 0;
+
     /// <summary>The mark of the last packet (RFC 3168), which IP_TOS shows with the rest.</summary>
     protected virtual int EcnMark => 0;
 
@@ -85,7 +88,7 @@ internal abstract partial class InetSocketFile
 
         if (Inet.Has(InetFlags.ReceiveTos))
         {
-            control.PutInt((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_TOS, 0);
+            control.PutInt((int)SocketLevel.IPPROTO_IP, (int)IpOption.IP_TOS, ReceivedTos);
         }
 
         length = control.Length;
