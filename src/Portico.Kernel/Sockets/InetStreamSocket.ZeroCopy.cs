@@ -13,6 +13,12 @@ internal sealed partial class InetStreamSocket
     /// <summary>Sends that have not been acknowledged, at most; one more is ENOBUFS, as where Linux reaches net.core.optmem_max.</summary>
     private const int NumberedSendsMax = 4096;
 
+    /// <summary>
+    /// Pieces of memory that go into one segment: Linux would refer to each of them (MAX_SKB_FRAGS), and a program sees by the segments that
+    /// there are no more.
+    /// </summary>
+    private const int ZeroCopyPiecesMax = 17;
+
     /// <summary>What a socket has of this that has sent so once.</summary>
     private sealed class NumberedSends
     {

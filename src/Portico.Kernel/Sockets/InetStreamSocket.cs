@@ -305,12 +305,12 @@ internal sealed partial class InetStreamSocket : InetSocketFile
             return Errno.ENOBUFS;
         }
 
-        Errno error = SendBytes(ref source, ref message, out count);
+        Errno error = SendBytes(ref source, ref message, notifies, out count);
         NoteSent(count, notifies, isContinued);
         return error;
     }
 
-    private Errno SendBytes(ref IoCursor source, ref SocketMessage message, out long count)
+    private Errno SendBytes(ref IoCursor source, ref SocketMessage message, bool notifies, out long count)
     {
         count = 0;
         bool opens = (message.Flags & MessageFlags.MSG_FASTOPEN) != 0 || message.HasOpened || IsConnectDeferred;
@@ -360,10 +360,16 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         TcpSendFlags flags = (message.Flags & MessageFlags.MSG_OOB) != 0 ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
         flags |= (message.Flags & MessageFlags.MSG_MORE) != 0 ? TcpSendFlags.More : TcpSendFlags.None;
         flags |= (message.Flags & MessageFlags.MSG_EOR) != 0 ? TcpSendFlags.EndOfRecord : TcpSendFlags.None;
+        int pieces = 0;
         do
         {
             Span<byte> piece = source.Next();
             TcpSendFlags now = piece.Length < source.Remaining ? TcpSendFlags.Partial : flags;
+            if (notifies && ++pieces % ZeroCopyPiecesMax == 0)
+            {
+                now |= TcpSendFlags.EndOfRecord;
+            }
+
             Errno error = Tcp.Send(_handle, piece, now, out int sent, control.Timestamping);
             source.Skip(sent);
             count += sent;

@@ -421,7 +421,6 @@ public sealed unsafe partial class TcpLayer
                 NoteMtuProbeAcked(c);
             }
 
-            LetBufferGrow(c);
             NotifyAcknowledged(c);
         }
         else if (c->TxHead != null && measured && ack.FirstSackedTime != 0 && ack.FirstSackedTime < c->TxHead->SentTime)
@@ -493,15 +492,6 @@ public sealed unsafe partial class TcpLayer
         c->Rtt.Sample(rtt, c->SndUna, c->SndNxt, RtoMinMicros(c));
         c->Backoff = 0;
         return true;
-    }
-
-    /// <summary>With auto-tuning there may be more room in the send buffer.</summary>
-    private void LetBufferGrow(Tcb* c)
-    {
-        if (!Has(c, TcbFlags.SendBufferLocked) && c->PacketsOut < c->Cwnd && _engine.Blocks.BytesInUse < _engine.Blocks.BytesMax / 2)
-        {
-            ExpandSendBuffer(c);
-        }
     }
 
     /// <summary>Who waits to hear that bytes have arrived, by their notices on the error queue, looks again.</summary>

@@ -32,7 +32,7 @@ public sealed unsafe partial class TcpLayer
             {
                 ++Mib[TcpCounter.OutOfWindowIcmps];
             }
-            else if (error.IsHard && error.Mtu < 0)
+            else if (EndsRequest(error))
             {
                 ++Mib[TcpCounter.ListenDrops];
                 ReportRequestEnd(request, TcpCause.IcmpError, error.Error);
@@ -67,6 +67,18 @@ public sealed unsafe partial class TcpLayer
         }
 
         Reap();
+    }
+
+    /// <summary>
+    /// Whether an error gives up a half-open connection, as Linux has it: of IPv4 what says that the opener cannot be reached (tcp_v4_err),
+    /// of IPv6 what is permanent (tcp_v6_err).
+    /// </summary>
+    private static bool EndsRequest(in IcmpErrorInfo error)
+    {
+        bool isUnreachable = error.Type == IcmpType.DestinationUnreachable && error.Code <= 1;
+        return error.Mtu < 0 && (error.LocalAddress.IsIpv4
+            ? isUnreachable || error.Type is IcmpType.TimeExceeded or IcmpType.ParameterProblem
+            : error.IsHard);
     }
 
     /// <summary>The path takes less than was thought: what is in flight and too large goes out again at once, in smaller segments.</summary>

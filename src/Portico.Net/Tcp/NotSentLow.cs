@@ -21,6 +21,15 @@ public sealed unsafe partial class TcpLayer
     /// <summary>The same for waking a writer, who is to find room for more than a few bytes.</summary>
     private bool IsFarBelowNotSentLow(Tcb* c) => (ulong)UnsentBytes(c) << 1 < NotSentLow(c);
 
+    /// <summary>With auto-tuning there may be more room in the send buffer, unless it is cwnd that holds back (tcp_should_expand_sndbuf).</summary>
+    private void LetBufferGrow(Tcb* c)
+    {
+        if (!Has(c, TcbFlags.SendBufferLocked) && PacketsInFlight(c) < c->Cwnd && _engine.Blocks.BytesInUse < _engine.Blocks.BytesMax / 2)
+        {
+            ExpandSendBuffer(c);
+        }
+    }
+
     private Errno SetNotSentLow(Tcb* c, uint bytes)
     {
         TcpSide* side = bytes == 0 && c->Side == 0 ? null : NeedSide(c);
@@ -37,7 +46,13 @@ public sealed unsafe partial class TcpLayer
     /// <summary>After an ACK and what it has let out: there may be room again that somebody waits for (Linux: tcp_check_space).</summary>
     private void TellOfRoom(Tcb* c)
     {
-        if (Has(c, TcbFlags.NoSpace) && SendRoom(c) >= QueuedMemory(c) / 2 && IsFarBelowNotSentLow(c))
+        if (!Has(c, TcbFlags.NoSpace))
+        {
+            return;
+        }
+
+        LetBufferGrow(c);
+        if (SendRoom(c) >= QueuedMemory(c) / 2 && IsFarBelowNotSentLow(c))
         {
             c->Flags &= ~TcbFlags.NoSpace;
             StopActivity(c, SenderActivity.BufferLimited);

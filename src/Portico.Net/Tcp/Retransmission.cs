@@ -141,6 +141,12 @@ public sealed unsafe partial class TcpLayer
             }
 
             RecountPackets(c, segment);
+            uint most = Math.Min((uint)window, mss);
+            if (payload < most)
+            {
+                CollapseForRetransmission(c, segment, most);
+                payload = PayloadLength(segment);
+            }
         }
 
         Mib[TcpCounter.RetransSegs] += segment->PacketCount;

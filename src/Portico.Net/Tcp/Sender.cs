@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Portico.Net;
@@ -46,8 +47,15 @@ public sealed unsafe partial class TcpLayer
         return bytes > 0 ? bytes : 0;
     }
 
-    /// <summary>What a segment counts for beside its bytes, as in Linux (SKB_TRUESIZE of an empty one).</summary>
-    private const int SegmentOverhead = 960;
+    /// <summary>
+    /// What a segment counts for beside its bytes (SKB_TRUESIZE of an empty one): as in the kernels that packetdrill's suite measures; newer
+    /// ones count 832 to 960, by their configuration.
+    /// </summary>
+    private const int SegmentOverhead = 1280;
+
+    /// <summary>What Linux reserves for a full segment beside its payload: room for all headers and for what describes it.</summary>
+    private const uint SegmentHeaders = 320 + 320;
+    private const uint SegmentRecord = 256;
 
     /// <summary>Memory that the send queue counts for (Linux: sk_wmem_queued).</summary>
     private static int QueuedMemory(Tcb* c) => QueuedBytes(c) + (c->SegmentCount * SegmentOverhead);
@@ -318,7 +326,8 @@ public sealed unsafe partial class TcpLayer
     private void ExpandSendBuffer(Tcb* c)
     {
         uint packets = Math.Max(Math.Max(InitialWindow, c->Cwnd), c->Reordering + 1);
-        ulong wanted = 2UL * packets * (c->Mss + 320u);
+        uint segment = BitOperations.RoundUpToPowerOf2(Math.Max(c->MssClamp, c->Mss) + SegmentHeaders) + SegmentRecord;
+        ulong wanted = 2UL * packets * segment;
         int limited = (int)Math.Min(wanted, (ulong)Settings.tcp_wmem.Max);
         c->SndBuf = Math.Max(c->SndBuf, limited);
     }

@@ -91,6 +91,9 @@ public sealed class TcpSettings
     /// <summary>How often a SYN-ACK is repeated.</summary>
     public int tcp_synack_retries { get; set; } = 5;
 
+    /// <summary>Whether small segments that follow each other are sent again as one (net.ipv4.tcp_retrans_collapse).</summary>
+    public bool tcp_retrans_collapse { get; set; } = true;
+
     /// <summary>Path MTU discovery without ICMP (RFC 4821): 0 never, 1 where timeouts point to a black hole, 2 from the beginning.</summary>
     public int tcp_mtu_probing { get; set; }
 

@@ -84,6 +84,11 @@ public sealed unsafe partial class TcpLayer
                 if ((flags & TcpSendFlags.EndOfRecord) != 0)
                 {
                     tail->Marks |= SegmentMarks.EndOfRecord;
+                    if ((flags & TcpSendFlags.Partial) != 0)
+                    {
+                        // No record ends here, but the segment is full by something else than its bytes.
+                        MarkPush(c, tail);
+                    }
                 }
 
                 break;
