@@ -72,6 +72,8 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
             SoakEnding early = features.NextChance(0.3) ? SoakEnding.LingerZero : SoakEnding.Abort;
             clientPlan = clientPlan with { Ending = clientPlan.Ending == SoakEnding.Abort ? early : clientPlan.Ending, Features = SoakFeatures.Draw(features, hasUrgent) };
             serverPlan = serverPlan with { Features = SoakFeatures.Draw(features, hasUrgent) };
+            TcpSignatureKeys? keys = SoakFeatures.DrawKeys(features, clientPlan.Features.Opening, any);
+            clientPlan = clientPlan with { Features = clientPlan.Features with { SignatureKeys = keys } };
             SoakFeatures.DrawListener(features, ref listen, out fastOpenQueue, out fastOpenNoCookie);
         }
 
@@ -80,6 +82,7 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
         Client = new SoakEnd(this, _clientHost, clientPlan, number * 2, (number * 2) + 1, buffer);
         Server = new SoakEnd(this, _serverHost, serverPlan, (number * 2) + 1, number * 2, buffer);
         Require(_serverHost.Stack.Tcp.Listen(listen, this, out _listener));
+        Require(_serverHost.Stack.Tcp.SetSignatureKeys(_listener, clientPlan.Features.SignatureKeys));
         _serverHost.Stack.Tcp.ConfigureFastOpen(_listener, fastOpenQueue, default, fastOpenNoCookie);
         _isListening = true;
         world.Engine.Schedule(world.Engine.Now + random.DurationBetween(Duration.FromMicroseconds(1), Duration.FromSeconds(20)), this, 0);

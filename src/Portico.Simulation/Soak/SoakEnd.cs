@@ -50,6 +50,9 @@ internal sealed record SoakEndPlan
 /// <summary>The application at one end of a connection in a soak: writes, reads and checks as its plan says.</summary>
 internal sealed class SoakEnd : ISocketOwner, IScheduled
 {
+    private const TimestampingFlags Stamps = TimestampingFlags.SOF_TIMESTAMPING_TX_SCHED | TimestampingFlags.SOF_TIMESTAMPING_TX_SOFTWARE
+        | TimestampingFlags.SOF_TIMESTAMPING_TX_ACK;
+
     private readonly SoakConnection _connection;
     private readonly WorldHost _host;
     private readonly int _sendStream;
@@ -117,6 +120,11 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
 
         _isOpen = true;
         SetOptions();
+        if (Plan.Features.SignatureKeys is { } keys)
+        {
+            FailUnless(Tcp.SetSignatureKeys(_handle, keys));
+        }
+
         switch (Plan.Features.Opening)
         {
             case SoakOpening.Prepared:
@@ -203,6 +211,11 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
             Tcp.SetOption(_handle, option, value);
         }
 
+        if (Plan.Features.StampChance > 0)
+        {
+            Tcp.SetTimestamping(_handle, TimestampingFlags.SOF_TIMESTAMPING_SOFTWARE | TimestampingFlags.SOF_TIMESTAMPING_OPT_ID);
+        }
+
         if (Plan.Features.PacingRateMax != 0)
         {
             Tcp.SetPacing(_handle, Plan.Features.PacingRateMax);
@@ -241,6 +254,10 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
             }
 
             return;
+        }
+
+        while (Plan.Features.StampChance > 0 && Tcp.ReceiveError(_handle, out _) == Errno.None)
+        {
         }
 
         Read();
@@ -408,7 +425,8 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
 
         flags |= Random.NextChance(features.UrgentChance) ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
         StreamModel.Fill(_sendStream, Sent, _buffer.AsSpan(0, wanted));
-        return Tcp.Send(_handle, _buffer.AsSpan(0, wanted), flags, out sent);
+        TimestampingFlags stamps = Random.NextChance(features.StampChance) ? Stamps : TimestampingFlags.None;
+        return Tcp.Send(_handle, _buffer.AsSpan(0, wanted), flags, out sent, stamps);
     }
 
     private Errno SendInPlace(int wanted, TcpSendFlags flags, out int sent)

@@ -47,6 +47,12 @@ internal sealed record SoakFeatures
     /// <summary>How often a write asks to be told of its acknowledgment, as MSG_ZEROCOPY does.</summary>
     public double NoticeChance { get; init; }
 
+    /// <summary>How often a write asks for the times of its sending (SO_TIMESTAMPING).</summary>
+    public double StampChance { get; init; }
+
+    /// <summary>The keys by which segments are signed (TCP_MD5SIG), the same at both ends; null for none.</summary>
+    public TcpSignatureKeys? SignatureKeys { get; init; }
+
     /// <summary>Whether the program may lose patience with its peer, in whatever state the path is.</summary>
     public bool HasUserTimeout => Options.Any(static option => option.Option == TcpOption.TCP_USER_TIMEOUT);
 
@@ -86,7 +92,24 @@ internal sealed record SoakFeatures
             UrgentChance = hasUrgent ? random.NextDouble() * 0.1 : 0,
             LoanChance = DrawChance(random, 0.3, 1),
             NoticeChance = DrawChance(random, 0.2, 0.5),
+            StampChance = DrawChance(random, 0.2, 0.5),
         };
+    }
+
+    /// <summary>A key for all peers, for a few of the connections that set their options before the SYN; null for the others.</summary>
+    public static TcpSignatureKeys? DrawKeys(RandomSource random, SoakOpening opening, IpAddress any)
+    {
+        bool isSigned = random.NextChance(0.2);
+        if (!isSigned || opening != SoakOpening.Prepared)
+        {
+            return null;
+        }
+
+        TcpSignatureKeys keys = new();
+        byte[] key = new byte[random.Between(1, TcpSignatureKeys.KeyBytesMax)];
+        key.AsSpan().Fill((byte)random.Between(1, 255));
+        keys.Add(new IpPrefix(any, 0), isOfDomain: false, key).ThrowIfError();
+        return keys;
     }
 
     /// <summary>What a listener does: Fast Open, TCP_DEFER_ACCEPT, TCP_SAVE_SYN, limits of timeouts.</summary>
@@ -118,6 +141,13 @@ internal sealed record SoakFeatures
         tcp.tcp_tso_win_divisor = random.OneOf<int>([3, 3, 0, 1, 100]);
         tcp.tcp_syn_linear_timeouts = random.OneOf<int>([4, 4, 0]);
         tcp.tcp_thin_linear_timeouts = random.NextChance(0.1);
+        tcp.tcp_retrans_collapse = random.NextChance(0.8);
+        tcp.tcp_mtu_probing = random.OneOf<int>([0, 0, 1, 2]);
+        tcp.tcp_probe_interval = random.OneOf<int>([600, 600, 10]);
+        tcp.hystart_detect = random.OneOf<int>([4, 4, 3, 2, 1, 0]);
+        tcp.tcp_pingpong_thresh = random.NextChance(0.8) ? (byte)1 : (byte)random.Between(2, 5);
+        tcp.tcp_workaround_signed_windows = random.NextChance(0.1);
+        tcp.tcp_challenge_ack_limit = random.NextChance(0.9) ? int.MaxValue : random.Between(1, 100);
         tcp.tcp_notsent_lowat = random.NextChance(0.1) ? (uint)random.LogBetween(1000, 1 << 20) : uint.MaxValue;
         if (random.NextChance(0.1))
         {
