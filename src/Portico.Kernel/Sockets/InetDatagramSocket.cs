@@ -219,8 +219,6 @@ internal sealed partial class InetDatagramSocket : InetDatagramFile
         return Errno.None;
     }
 
-    protected override bool HasFilters => true;
-
     protected override SocketFilter? Filter
     {
         get => _filter;

@@ -228,8 +228,6 @@ internal sealed partial class InetRawSocket : InetDatagramFile
     /// <summary>An echo socket does not say, as in Linux.</summary>
     protected override IpAddress AnswerAddress(in UdpReceiveInfo info) => _isEcho ? IpAddress.AnyIpv4 : base.AnswerAddress(info);
 
-    protected override bool HasFilters => true;
-
     protected override SocketFilter? Filter
     {
         get => _filter;

@@ -356,6 +356,7 @@ internal sealed partial class InetStreamSocket
     {
         Options.Tcp?.ApplyTo(Tcp, _handle);
         UpdateSignatureKeys();
+        UpdateFilter();
         UpdateBuffers();
         UpdateHeader();
         UpdatePacing();
@@ -390,6 +391,28 @@ internal sealed partial class InetStreamSocket
             Tcp.SetOption(_handle, TcpOption.IP_TTL, remote.Address.IsIpv4 ? Inet.Ttl : Inet.HopLimit);
             Tcp.SetOption(_handle, TcpOption.IP_MINTTL, remote.Address.IsIpv4 ? Inet.MinTtl : Inet.MinHopCount);
             Tcp.SetOption(_handle, TcpOption.IP_TOS, remote.Address.IsIpv4 ? Inet.Tos : Inet.TrafficClass);
+        }
+    }
+
+    protected override SocketFilter? Filter
+    {
+        get => Options.Tcp?.Filter;
+        set
+        {
+            OwnTcp.Filter = value;
+            UpdateFilter();
+        }
+    }
+
+    private void UpdateFilter()
+    {
+        if (HasConnection)
+        {
+            Tcp.AttachFilter(_handle, Filter);
+        }
+        else if (_stage == Stage.Listening)
+        {
+            Tcp.AttachFilter(_local!.Listener, Filter);
         }
     }
 

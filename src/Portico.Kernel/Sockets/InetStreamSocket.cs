@@ -215,6 +215,7 @@ internal sealed partial class InetStreamSocket : InetSocketFile
         _stage = error == Errno.None ? Stage.Listening : Stage.Idle;
         UpdateFastOpen();
         UpdateSignatureKeys();
+        UpdateFilter();
         return error;
     }
 

@@ -13,8 +13,11 @@ internal readonly unsafe ref struct FilterPacket
     private static readonly byte[] s_linkOfIpv4 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, EtherType.Ipv4 >> 8, EtherType.Ipv4 & 0xFF];
     private static readonly byte[] s_linkOfIpv6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, EtherType.Ipv6 >> 8, EtherType.Ipv6 & 0xFF];
 
-    /// <summary>The packet itself.</summary>
-    public required Packet Packet { get; init; }
+    /// <summary>The packet itself; null where there are only <see cref="Bytes"/>.</summary>
+    public required Packet? Packet { get; init; }
+
+    /// <summary>The bytes of what is no packet of a network: it has no headers, and never was on an interface.</summary>
+    public ReadOnlySpan<byte> Bytes { get; init; }
 
     /// <summary>Where in the packet the socket's bytes begin; negative where that is in front of its first byte.</summary>
     public int DataOffset { get; init; }
@@ -40,8 +43,11 @@ internal readonly unsafe ref struct FilterPacket
     /// <summary>Whom it was for.</summary>
     public PacketKind Kind { get; init; }
 
-    /// <summary>Where it is going in or out.</summary>
-    public required NetworkInterface Interface { get; init; }
+    /// <summary>Where it is going in or out; null for what was on no interface.</summary>
+    public required NetworkInterface? Interface { get; init; }
+
+    /// <summary>Whose random numbers it is to be had with.</summary>
+    public required RandomSource Random { get; init; }
 
     /// <summary>
     /// A packet of IP whose linear part begins with the transport header, for a socket that sees it from there on, or with so many bytes of
@@ -64,30 +70,34 @@ internal readonly unsafe ref struct FilterPacket
                 : info.Destination.IsMulticast ? PacketKind.PACKET_MULTICAST
                 : PacketKind.PACKET_BROADCAST,
             Interface = info.Interface,
+            Random = info.Interface.Stack.Engine.Random,
         };
     }
 
     private int Prefix => BeginsWithLinkHeader ? LinkHeader.Length : 0;
 
     /// <summary>The socket's bytes.</summary>
-    public int Length => Prefix + Packet.Length - DataOffset;
+    public int Length => Packet == null ? Bytes.Length : Prefix + Packet.Length - DataOffset;
+
+    private ReadOnlySpan<byte> Linear => Packet == null ? Bytes : Packet.Linear;
 
     /// <summary>Reads 1, 2 or 4 bytes, the first one the highest; false where they are not all there.</summary>
     public bool TryRead(uint place, int size, out uint value)
     {
         int position = (int)place;
         int inPacket = position - Prefix + DataOffset;
-        if (position >= Prefix && inPacket >= 0 && inPacket <= Packet.LinearLength - size)
+        ReadOnlySpan<byte> linear = Linear;
+        if (position >= Prefix && inPacket >= 0 && inPacket <= linear.Length - size)
         {
-            byte* at = Packet.LinearPointer + inPacket;
-            value = size == 4 ? BinaryPrimitives.ReadUInt32BigEndian(new ReadOnlySpan<byte>(at, 4)) : size == 2 ? (uint)((at[0] << 8) | at[1]) : *at;
+            ReadOnlySpan<byte> at = linear[inPacket..];
+            value = size == 4 ? BinaryPrimitives.ReadUInt32BigEndian(at) : size == 2 ? BinaryPrimitives.ReadUInt16BigEndian(at) : at[0];
             return true;
         }
 
         if (position < 0)
         {
             value = 0;
-            if (position < LinkOffset)
+            if (position < (Interface == null ? NetworkOffset : LinkOffset))
             {
                 return false;
             }
@@ -117,6 +127,13 @@ internal readonly unsafe ref struct FilterPacket
 
     private bool TryReadByte(int position, out byte value)
     {
+        if (Packet == null)
+        {
+            bool isThere = (uint)position < (uint)Bytes.Length;
+            value = isThere ? Bytes[position] : (byte)0;
+            return isThere;
+        }
+
         if (position < 0 && position >= -BytesBefore)
         {
             value = Packet.LinearPointer[DataOffset + position];

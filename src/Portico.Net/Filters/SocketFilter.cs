@@ -19,6 +19,12 @@ public sealed class SocketFilter
     public static SocketFilter? TryMake(ReadOnlySpan<BpfInstruction> program) =>
         BpfChecker.IsValid(program) ? new SocketFilter(program.ToArray()) : null;
 
+    /// <summary>
+    /// Runs the program over what is no packet of a network, such as a message of a unix socket: how many bytes of it the socket gets, 0 for
+    /// none of it.
+    /// </summary>
+    public uint Run(ReadOnlySpan<byte> message, RandomSource random) => Run(new FilterPacket { Packet = null, Bytes = message, Interface = null, Random = random });
+
     /// <summary>Runs the program: how many bytes of the packet the socket gets, 0 for none of it.</summary>
     internal uint Run(scoped in FilterPacket packet)
     {
@@ -35,6 +41,9 @@ public sealed class SocketFilter
                 case RET | K:
                     return k;
                 case RET | A:
+                    return a;
+                case (LD | W | ABS) or (LD | H | ABS) or (LD | B | ABS) when packet.Interface == null && k is BpfAncillary.InterfaceIndex or BpfAncillary.HardwareType:
+                    // As in Linux, the program ends with what it has.
                     return a;
                 case (LD | W | ABS) or (LD | H | ABS) or (LD | B | ABS) when k >= BpfAncillary.First:
                     a = k == BpfAncillary.XorX ? a ^ x : LoadAncillary(packet, k);
@@ -151,10 +160,10 @@ public sealed class SocketFilter
     {
         BpfAncillary.Protocol => packet.Protocol,
         BpfAncillary.PacketType => (uint)packet.Kind,
-        BpfAncillary.InterfaceIndex => (uint)packet.Interface.Index,
-        BpfAncillary.HardwareType => packet.Interface.HardwareType,
+        BpfAncillary.InterfaceIndex => (uint)packet.Interface!.Index,
+        BpfAncillary.HardwareType => packet.Interface!.HardwareType,
         BpfAncillary.PayloadOffset => FilterPayload.OffsetIn(packet),
-        BpfAncillary.Random => packet.Interface.Stack.Engine.Random.NextUInt32(),
+        BpfAncillary.Random => packet.Random.NextUInt32(),
         _ => 0,
     };
 }

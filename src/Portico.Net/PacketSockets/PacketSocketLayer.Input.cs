@@ -146,6 +146,7 @@ public sealed partial class PacketSocketLayer
             Protocol = frame.Protocol,
             Kind = frame.Kind,
             Interface = frame.Interface,
+            Random = frame.Interface.Stack.Engine.Random,
         };
         uint kept = socket.Filter!.Run(view);
         length = (int)Math.Min(kept, (uint)length);

@@ -163,6 +163,7 @@ public sealed unsafe partial class TcpLayer
         side->FastOpenRequest = request->Index;
         listener.FastOpenCount++;
         c->BoundInterface = (ushort)listener.Request.InterfaceIndex;
+        SetFilter(c, listener.Filter);
         c->Extras |= TcbExtras.FastOpenChild | TcbExtras.FastOpenPending;
         c->SegsIn = 1;
         InheritTimeoutLimits(c, listener.Request);

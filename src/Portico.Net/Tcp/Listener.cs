@@ -44,6 +44,9 @@ internal sealed class Listener
     /// <summary>TCP_MD5SIG; null for none.</summary>
     public TcpSignatureKeys? SignatureKeys;
 
+    /// <summary>SO_ATTACH_FILTER; null for none.</summary>
+    public SocketFilter? Filter;
+
     public bool IsAcceptQueueFull => AcceptCount > Backlog;
 
     public bool IsRequestQueueFull => RequestCount >= Math.Max(Backlog, 1);

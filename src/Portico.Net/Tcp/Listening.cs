@@ -89,6 +89,11 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
+        if (!Passes(listener.Filter, ref seg))
+        {
+            return;
+        }
+
         // RFC 9293 3.10.7.2, LISTEN: first RST, second ACK, third SYN; anything else is dropped.
         if (seg.Has(TcpFlags.Rst))
         {
@@ -209,6 +214,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->BoundInterface = (ushort)listener.Request.InterfaceIndex;
+        SetFilter(c, listener.Filter);
         c->SegsIn = 1;
         c->SegsOut = 1;
         c->Delivered = 1;

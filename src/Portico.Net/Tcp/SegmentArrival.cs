@@ -35,7 +35,8 @@ public sealed unsafe partial class TcpLayer
             {
                 CountDrop(TcpCounter.TCPMinTTLDrop);
             }
-            else if ((!Has(c, TcbExtras.Signed) && seg.Options.Md5Offset == 0) || IsWellSigned(KeysOf(c), ref seg))
+            else if (((!Has(c, TcbExtras.Signed) && seg.Options.Md5Offset == 0) || IsWellSigned(KeysOf(c), ref seg))
+                && (!Has(c, TcbExtras.Filtered) || Passes(_filters[c->Index], ref seg)))
             {
                 ArriveAtConnection(c, ref seg);
             }

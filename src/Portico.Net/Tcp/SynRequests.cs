@@ -88,6 +88,11 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
+        if (!Passes(FilterOf(request), ref seg))
+        {
+            return;
+        }
+
         bool timestamps = (request->Flags & TcbFlags.Timestamps) != 0 && seg.Options.HasTimestamp;
         bool old = timestamps && (int)(seg.Options.TsVal - request->TsRecent) < 0;
 

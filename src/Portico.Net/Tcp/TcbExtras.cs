@@ -78,6 +78,9 @@ internal enum TcbExtras : uint
 
     /// <summary>There is a key for the peer: segments are signed both ways (RFC 2385).</summary>
     Signed = 1 << 22,
+
+    /// <summary>SO_ATTACH_FILTER: a filter says what arrives.</summary>
+    Filtered = 1 << 26,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>

@@ -112,6 +112,9 @@ public enum TcpCounter
     /// <summary>Nobody has that port: answered with RST, or dropped where that is forbidden.</summary>
     NoSocket,
 
+    /// <summary>Segments that a socket's filter wanted nothing of (SO_ATTACH_FILTER).</summary>
+    Filtered,
+
     /// <summary>A SYN to a broadcast or multicast address, or one with FIN or RST set.</summary>
     SynInvalid,
 

@@ -295,6 +295,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
             FreeOutOfOrder(c);
             _engine.Timers.Cancel(&c->Timer);
             FreeSide(c);
+            FreeFilter(c);
             if (c->Owner != 0)
             {
                 _engine.UnregisterOwner(c->Owner);

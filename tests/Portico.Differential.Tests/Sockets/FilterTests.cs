@@ -36,6 +36,9 @@ public sealed class FilterTests
         ["UDP of IPv6"] = kit => Datagrams(kit, AF_INET6),
         ["a raw socket"] = kit => Raw(kit, AF_INET),
         ["a raw socket of IPv6"] = kit => Raw(kit, AF_INET6),
+        ["a unix socket"] = kit => Unix(kit, SOCK_DGRAM),
+        ["a unix socket of packets"] = kit => Unix(kit, SOCK_SEQPACKET),
+        ["a unix stream"] = kit => Unix(kit, SOCK_STREAM),
         ["an echo socket"] = kit =>
         {
             long fd = kit.Socket(AF_INET, SOCK_DGRAM, 1);
@@ -68,7 +71,7 @@ public sealed class FilterTests
         get
         {
             TheoryData<string, int> cases = [];
-            foreach (string socket in (string[])["a packet socket", "a packet socket without headers", "UDP", "UDP of IPv6", "a raw socket", "a raw socket of IPv6"])
+            foreach (string socket in (string[])["a packet socket", "a packet socket without headers", "UDP", "UDP of IPv6", "a raw socket", "a raw socket of IPv6", "a unix socket", "a unix socket of packets"])
             {
                 for (int seed = 0; seed < 20; seed++)
                 {
@@ -192,6 +195,12 @@ public sealed class FilterTests
             kit.Option(fd, SOL_SOCKET, (int)SocketOption.SO_ATTACH_FILTER, new byte[length]);
         }
     });
+
+    private static (long Fd, Action<byte[]> Send) Unix(Kit kit, SocketType type)
+    {
+        (long fd, long sender) = kit.Pair(type);
+        return (fd, data => Quietly(kit, sender, data, []));
+    }
 
     private static (long Fd, Action<byte[]> Send) Packets(Kit kit, SocketType type)
     {

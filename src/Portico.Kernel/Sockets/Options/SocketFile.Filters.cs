@@ -6,26 +6,12 @@ namespace Portico.Kernel;
 // SO_ATTACH_FILTER, SO_DETACH_FILTER and SO_GET_FILTER: the value is the program itself, where Linux has a pointer to it.
 internal abstract partial class SocketFile
 {
-    /// <summary>Whether there are filters for sockets of this kind (ENOPROTOOPT).</summary>
-    protected virtual bool HasFilters => false;
-
     /// <summary>The filter that is attached; null for none.</summary>
-    protected virtual SocketFilter? Filter
-    {
-        get => null;
-        set
-        {
-        }
-    }
+    protected abstract SocketFilter? Filter { get; set; }
 
-    /// <summary>Errors: ENOPROTOOPT, EPERM after SO_LOCK_FILTER, EINVAL for a program that may not run.</summary>
+    /// <summary>Errors: EPERM after SO_LOCK_FILTER, EINVAL for a program that may not run.</summary>
     private Errno AttachFilter(ReadOnlySpan<byte> program)
     {
-        if (!HasFilters)
-        {
-            return Errno.ENOPROTOOPT;
-        }
-
         if (Generic.Has(GenericFlags.LockFilter))
         {
             return Errno.EPERM;
@@ -54,16 +40,11 @@ internal abstract partial class SocketFile
         return hasOne ? Errno.None : Errno.ENOENT;
     }
 
-    /// <summary>All of the program; with no room how long it is. Errors: ENOPROTOOPT, EINVAL for too little room.</summary>
+    /// <summary>All of the program; with no room how long it is. Errors: EINVAL for too little room.</summary>
     private Errno GetFilter(Span<byte> value, out int length)
     {
         ReadOnlySpan<byte> program = Filter == null ? default : MemoryMarshal.AsBytes(Filter.Program);
         length = 0;
-        if (!HasFilters)
-        {
-            return Errno.ENOPROTOOPT;
-        }
-
         if (!value.IsEmpty && value.Length < program.Length)
         {
             return Errno.EINVAL;

@@ -81,6 +81,9 @@ internal sealed class TcpOptionValues
     /// <summary>TCP_FASTOPEN_NO_COOKIE.</summary>
     public bool FastOpenNoCookie { get; set; }
 
+    /// <summary>SO_ATTACH_FILTER, which is here because few sockets have one.</summary>
+    public SocketFilter? Filter { get; set; }
+
     /// <summary>TCP_INQ.</summary>
     public bool TellsQueueLength { get; set; }
 

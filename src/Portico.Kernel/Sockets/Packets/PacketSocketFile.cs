@@ -141,8 +141,6 @@ internal sealed partial class PacketSocketFile : SocketFile
 
     internal override void OnReleased(OpenFileDescription description) => Packets.Close(_handle);
 
-    protected override bool HasFilters => true;
-
     protected override SocketFilter? Filter
     {
         get => _filter;

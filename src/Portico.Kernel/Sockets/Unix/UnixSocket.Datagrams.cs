@@ -1,3 +1,4 @@
+using System.Buffers;
 using Portico.Net;
 
 namespace Portico.Kernel;
@@ -38,14 +39,33 @@ internal sealed partial class UnixSocket
             error = hasAddress ? Find(message.Address, out other) : other == null ? Errno.ENOTCONN : Errno.None;
         }
 
+        int kept = (int)source.Remaining;
+        if (error == Errno.None && other!.Filter is { } filter && !Filters(filter, source, ref kept))
+        {
+            // The sender is not told that nobody gets it.
+            count = source.Remaining;
+            return Errno.None;
+        }
+
         error = error == Errno.None ? CheckReceiver(other!, message) : error;
         if (error == Errno.None)
         {
             count = source.Remaining;
-            Queue(other!, ref source, ref message, (int)count, UnixTrueSize.OfDatagram((int)count));
+            Queue(other!, ref source, ref message, kept, UnixTrueSize.OfDatagram((int)count));
         }
 
         return error;
+    }
+
+    /// <summary>How much of a message its receiver's filter leaves; false where that is nothing of it.</summary>
+    private bool Filters(SocketFilter filter, IoCursor source, ref int length)
+    {
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(length);
+        source.Read(bytes.AsSpan(0, length));
+        uint wanted = filter.Run(bytes.AsSpan(0, length), Stack.Engine.Random);
+        ArrayPool<byte>.Shared.Return(bytes);
+        length = (int)Math.Min(wanted, (uint)length);
+        return wanted > 0;
     }
 
     private Errno CheckReceiver(UnixSocket other, in SocketMessage message)

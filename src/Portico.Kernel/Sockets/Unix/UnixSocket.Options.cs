@@ -18,6 +18,9 @@ internal sealed partial class UnixSocket
 
     private bool ReadsInline => Generic.Has(GenericFlags.OobInline);
 
+    /// <summary>A stream has one to no effect, as in Linux.</summary>
+    protected override SocketFilter? Filter { get; set; }
+
     protected override void OnGenericChanged(SocketOption option)
     {
         if (option is SocketOption.SO_SNDBUF or SocketOption.SO_SNDBUFFORCE)
