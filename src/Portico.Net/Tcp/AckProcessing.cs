@@ -490,6 +490,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->Rtt.Sample(rtt, c->SndUna, c->SndNxt, RtoMinMicros(c));
+        c->Extras &= ~TcbExtras.RtoOfDestination;
         c->Backoff = 0;
         return true;
     }

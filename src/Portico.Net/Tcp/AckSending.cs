@@ -56,9 +56,9 @@ public sealed unsafe partial class TcpLayer
             }
             else if (gap < c->AtoMillis)
             {
-                c->AtoMillis = Math.Min((c->AtoMillis >> 1) + gap, (uint)(c->Rtt.RtoMicros / 1000));
+                c->AtoMillis = Math.Min((c->AtoMillis >> 1) + gap, (uint)(RtoMicros(c) / 1000));
             }
-            else if (gap > (uint)(c->Rtt.RtoMicros / 1000))
+            else if (gap > (uint)(RtoMicros(c) / 1000))
             {
                 // The peer has been silent for an RTO: it will restart in slow start, so it needs ACKs soon.
                 AddQuickAcks(c, QuickAcksMax);

@@ -213,7 +213,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         // Probing a window backs off without making the timeout longer.
-        long timeout = c->Pending == PendingTimer.Persist ? c->Rtt.RtoMicros * 1000L : RtoNanos(c);
+        long timeout = c->Pending == PendingTimer.Persist ? RtoMicros(c) * 1000L : RtoNanos(c);
         uint rto = Math.Max((uint)(timeout / 1_000_000), 1);
         uint idle = NowMillis - c->LastSentMillis;
         if (idle <= rto)

@@ -12,6 +12,13 @@ internal struct DestinationMetrics
     /// <summary>SYNs with data that got lost, one after the other.</summary>
     public ushort SynLosses;
 
+    /// <summary>Eight times the round trip of data, in microseconds; 0 when it is not known.</summary>
+    public int SrttTimes8;
+
+    /// <summary>ssthresh and the reordering that was seen, in segments; 0 for neither.</summary>
+    public uint SsThresh;
+    public uint Reordering;
+
     /// <summary>Which option a request uses: 0 and 2 the one of RFC 7413, 1 the experimental one.</summary>
     public byte TryExperimental;
 

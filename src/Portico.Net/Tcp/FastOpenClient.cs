@@ -95,7 +95,7 @@ public sealed unsafe partial class TcpLayer
             StampSent(c, carried);
         }
 
-        ArmRetransmit(c, c->Rtt.RtoMicros * 1000L);
+        ArmRetransmit(c, RtoMicros(c) * 1000L);
         return Errno.None;
     }
 

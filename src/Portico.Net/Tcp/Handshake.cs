@@ -189,6 +189,7 @@ public sealed unsafe partial class TcpLayer
             }
 
             InitializeMtuProbing(c);
+            InitializeFromMetrics(c);
             InitializeFromRoute(c);
             CongestionInitialize(c);
         }

@@ -37,6 +37,9 @@ internal struct RttEstimator
 
     public readonly bool HasSample => _srttTimes8 != 0;
 
+    /// <summary>Eight times the smoothed round-trip time; 0 before the first sample.</summary>
+    public readonly int SrttTimes8 => _srttTimes8;
+
     /// <summary>The smoothed round-trip time; 0 before the first sample.</summary>
     public readonly int SrttMicros => _srttTimes8 >> 3;
 

@@ -318,6 +318,7 @@ public sealed unsafe partial class TcpLayer
                 EnterTimeWait(c, TcpCause.AckReceived);
                 return false;
             case TcpState.LastAck:
+                SaveMetrics(c);
                 Finish(c, Errno.None, TcpCause.AckReceived);
                 return false;
             default:

@@ -196,7 +196,7 @@ public sealed unsafe partial class TcpLayer
         LinkSegment(c, syn);
         c->PacketsOut = 1;
         c->StalledSinceMillis = NowMillis;
-        ArmRetransmit(c, c->Rtt.RtoMicros * 1000L);
+        ArmRetransmit(c, RtoMicros(c) * 1000L);
     }
 
     /// <summary>

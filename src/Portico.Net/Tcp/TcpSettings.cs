@@ -91,6 +91,12 @@ public sealed class TcpSettings
     /// <summary>How often a SYN-ACK is repeated.</summary>
     public int tcp_synack_retries { get; set; } = 5;
 
+    /// <summary>Whether connections leave nothing of what they have learned to the next one to the same destination.</summary>
+    public bool tcp_no_metrics_save { get; set; }
+
+    /// <summary>Whether ssthresh is not a part of what they leave.</summary>
+    public bool tcp_no_ssthresh_metrics_save { get; set; } = true;
+
     /// <summary>Whether small segments that follow each other are sent again as one (net.ipv4.tcp_retrans_collapse).</summary>
     public bool tcp_retrans_collapse { get; set; } = true;
 

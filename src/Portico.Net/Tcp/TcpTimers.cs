@@ -44,7 +44,7 @@ public sealed unsafe partial class TcpLayer
 
     /// <summary>The retransmission timeout with its back-off.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private long RtoNanos(Tcb* c) => BackedOff(c, c->Rtt.RtoMicros * 1000L);
+    private long RtoNanos(Tcb* c) => BackedOff(c, RtoMicros(c) * 1000L);
 
     /// <summary>Starts the sender's timer, which stands for one thing at a time.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -118,7 +118,7 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        long when = BackedOff(c, Math.Max(c->Rtt.RtoMicros * 1000L, RtoMinNanos));
+        long when = BackedOff(c, Math.Max(RtoMicros(c) * 1000L, RtoMinNanos));
         ArmSender(c, PendingTimer.Persist, LimitByUserTimeout(c, when));
     }
 
@@ -219,7 +219,7 @@ public sealed unsafe partial class TcpLayer
 
         if (!InPingPong(c))
         {
-            c->AtoMillis = Math.Min(c->AtoMillis << 1, (uint)(c->Rtt.RtoMicros / 1000));
+            c->AtoMillis = Math.Min(c->AtoMillis << 1, (uint)(RtoMicros(c) / 1000));
         }
         else
         {

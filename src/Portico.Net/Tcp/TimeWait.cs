@@ -52,6 +52,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>The connection has ended from both sides and ours ended first: its record takes its place.</summary>
     private void EnterTimeWait(Tcb* c, TcpCause cause)
     {
+        SaveMetrics(c);
         SetState(c, TcpState.TimeWait, cause);
         if (_timeWaits.Count >= Settings.tcp_max_tw_buckets)
         {

@@ -94,6 +94,8 @@ internal static class NetworkSysctls
         Sysctl.OfTcp("net.ipv4.tcp_rto_min_us", static tcp => tcp.tcp_rto_min_us, static (tcp, value) => tcp.tcp_rto_min_us = (int)value, 1),
         Sysctl.OfTcp("net.ipv4.tcp_rto_max_ms", static tcp => tcp.tcp_rto_max_ms, static (tcp, value) => tcp.tcp_rto_max_ms = (int)value, 1000, 120_000),
         Sysctl.OfTcp("net.ipv4.tcp_invalid_ratelimit", static tcp => tcp.tcp_invalid_ratelimit, static (tcp, value) => tcp.tcp_invalid_ratelimit = (int)value),
+        OfFlag("tcp_no_metrics_save", static tcp => tcp.tcp_no_metrics_save, static (tcp, on) => tcp.tcp_no_metrics_save = on),
+        OfFlag("tcp_no_ssthresh_metrics_save", static tcp => tcp.tcp_no_ssthresh_metrics_save, static (tcp, on) => tcp.tcp_no_ssthresh_metrics_save = on),
         OfFlag("tcp_retrans_collapse", static tcp => tcp.tcp_retrans_collapse, static (tcp, on) => tcp.tcp_retrans_collapse = on),
         Sysctl.OfByte("net.ipv4.tcp_mtu_probing", ByteMost, static tcp => tcp.tcp_mtu_probing, static (tcp, value) => tcp.tcp_mtu_probing = (int)value),
         Sysctl.OfTcp("net.ipv4.tcp_base_mss", static tcp => tcp.tcp_base_mss, static (tcp, value) => tcp.tcp_base_mss = (int)value),
