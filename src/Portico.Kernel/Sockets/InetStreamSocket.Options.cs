@@ -135,6 +135,9 @@ internal sealed partial class InetStreamSocket
             case SocketOption.SO_OOBINLINE:
                 Set(TcpOption.SO_OOBINLINE, Generic.Has(GenericFlags.OobInline) ? 1 : 0);
                 break;
+            case SocketOption.SO_TXREHASH:
+                Set(TcpOption.SO_TXREHASH, Generic.Rehash);
+                break;
             case SocketOption.SO_MAX_PACING_RATE:
                 UpdatePacing();
                 break;
@@ -157,6 +160,10 @@ internal sealed partial class InetStreamSocket
         if (option is Ipv6Option.IPV6_UNICAST_HOPS or Ipv6Option.IPV6_TCLASS or Ipv6Option.IPV6_MINHOPCOUNT)
         {
             UpdateHeader();
+        }
+        else if (option == Ipv6Option.IPV6_AUTOFLOWLABEL)
+        {
+            Set(TcpOption.IPV6_AUTOFLOWLABEL, Inet.Has(InetFlags.Ipv6AutoFlowLabel) ? 1 : 0);
         }
     }
 
@@ -453,6 +460,7 @@ internal sealed partial class InetStreamSocket
             ReceiveBufferBytes = ChosenReceiveBuffer,
             SegmentBytesMax = values?[TcpOption.TCP_MAXSEG] ?? 0,
             DeferAcceptTimeouts = values?.DeferAccept ?? 0,
+            AutoFlowLabel = values == null || !values.TryGet(TcpOption.IPV6_AUTOFLOWLABEL, out int label) ? 0 : label != 0 ? 1 : -1,
             SaveSyn = values?.SaveSyn ?? 0,
             SynRetriesMax = values?[TcpOption.TCP_SYNCNT] ?? 0,
             RtoMaxMillis = values?[TcpOption.TCP_RTO_MAX_MS] ?? 0,

@@ -64,6 +64,7 @@ internal static class TcpInfoStructure
         BitConverter.TryWriteBytes(rest[116..], info.ReorderSeen);
         BitConverter.TryWriteBytes(rest[124..], info.SndWnd);
         BitConverter.TryWriteBytes(rest[128..], info.RcvWnd);
+        BitConverter.TryWriteBytes(rest[132..], info.Rehashes);
         BitConverter.TryWriteBytes(rest[136..], info.TotalRto);
         BitConverter.TryWriteBytes(rest[138..], info.TotalRtoRecoveries);
         BitConverter.TryWriteBytes(rest[140..], info.TotalRtoMillis);

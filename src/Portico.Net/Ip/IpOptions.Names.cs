@@ -28,6 +28,7 @@ public sealed partial class IpOptions
         "net.ipv6.conf.all.max_dst_opts_number",
         "net.ipv6.conf.all.max_hbh_opts_number",
         "net.ipv4.conf.all.accept_local",
+        "net.ipv6.auto_flowlabels",
     ];
 
     /// <summary>The paths that <see cref="TryGet"/> and <see cref="Set"/> know, with dots.</summary>
@@ -61,6 +62,7 @@ public sealed partial class IpOptions
             "net.ipv6.conf.all.max_dst_opts_number" => max_dst_opts_number,
             "net.ipv6.conf.all.max_hbh_opts_number" => max_hbh_opts_number,
             "net.ipv4.conf.all.accept_local" => accept_local ? 1 : 0,
+            "net.ipv6.auto_flowlabels" => auto_flowlabels,
             _ => null,
         };
         value = found ?? 0;
@@ -152,6 +154,9 @@ public sealed partial class IpOptions
             case "net.ipv4.conf.all.accept_local":
                 accept_local = value != 0;
                 break;
+            case "net.ipv6.auto_flowlabels":
+                auto_flowlabels = (int)value;
+                break;
         }
 
         return Errno.None;
@@ -162,6 +167,7 @@ public sealed partial class IpOptions
         "net.ipv4.ip_default_ttl" => (1, 255),
         "net.ipv4.route.min_pmtu" => (IpLayer.Ipv4MtuMin, IpLayer.PacketBytesMax),
         "net.ipv4.ipfrag_max_dist" => (1, int.MaxValue),
+        "net.ipv6.auto_flowlabels" => (0, 3),
         "net.ipv4.icmp_ratemask" => (0, uint.MaxValue),
         "net.ipv4.ip_forward"
             or "net.ipv6.conf.all.forwarding"

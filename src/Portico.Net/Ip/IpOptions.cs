@@ -81,6 +81,12 @@ public sealed partial class IpOptions
     /// <summary>net.ipv6.conf.*.max_hbh_opts_number.</summary>
     public int max_hbh_opts_number { get; set; } = 8;
 
+    /// <summary>
+    /// net.ipv6.auto_flowlabels: 0 no flow labels but those that programs give, 1 for TCP unless IPV6_AUTOFLOWLABEL is off, 2 only where it
+    /// has been set, 3 always.
+    /// </summary>
+    public int auto_flowlabels { get; set; } = 1;
+
     /// <summary>The most IPv6 extension headers of one packet (RFC 8504 5.3); Linux has no such limit for a host.</summary>
     public int max_extension_headers { get; set; } = 8;
 

@@ -167,6 +167,7 @@ public sealed unsafe partial class TcpLayer
         c->Extras |= TcbExtras.FastOpenChild | TcbExtras.FastOpenPending;
         c->SegsIn = 1;
         InheritTimeoutLimits(c, listener.Request);
+        SetAutoFlowLabel(c, listener.Request.AutoFlowLabel);
         HandOverSavedSyn(request, c);
 
         // The window of a SYN is not scaled.

@@ -219,6 +219,7 @@ public sealed unsafe partial class TcpLayer
         c->SegsOut = 1;
         c->Delivered = 1;
         InheritTimeoutLimits(c, listener.Request);
+        SetAutoFlowLabel(c, listener.Request.AutoFlowLabel);
         HandOverSavedSyn(request, c);
         rttMicros = rttMicros > 0 ? rttMicros : RttByTimestamp(c, ref seg);
         if (rttMicros > 0)

@@ -302,7 +302,7 @@ public sealed unsafe partial class TcpLayer
             HopLimit = c->HopLimit,
             TrafficClass = c->TrafficClass,
             DontFragment = true,
-            FlowLabel = c->Side == 0 ? 0 : _sides.At(c->Side)->FlowLabel,
+            FlowLabel = FlowLabelOf(c),
         };
         _stack.Ip.Send(packet, c->Route, send);
     }
@@ -456,15 +456,16 @@ public sealed unsafe partial class TcpLayer
 
     /// <summary>A segment without payload or connection: resets, and the ACKs of half-open and TIME-WAIT records.</summary>
     private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
-        ushort window, bool timestamps, uint tsVal, uint tsEcr, ReadOnlySpan<byte> key = default)
+        ushort window, bool timestamps, uint tsVal, uint tsEcr, ReadOnlySpan<byte> key = default, int labelChoice = LeftToStack)
     {
         Span<byte> options = stackalloc byte[TcpOptions.TimestampBytes];
         int optionBytes = timestamps ? TcpOptions.WriteTimestamp(options, tsVal, tsEcr) : 0;
-        SendBare(local, remote, localPort, remotePort, seq, ack, flags, window, options[..optionBytes], PacketNotes.None, key);
+        SendBare(local, remote, localPort, remotePort, seq, ack, flags, window, options[..optionBytes], PacketNotes.None, key, labelChoice);
     }
 
     private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
-        ushort window, scoped ReadOnlySpan<byte> options, PacketNotes notes = PacketNotes.None, ReadOnlySpan<byte> key = default)
+        ushort window, scoped ReadOnlySpan<byte> options, PacketNotes notes = PacketNotes.None, ReadOnlySpan<byte> key = default,
+        int labelChoice = LeftToStack, uint rehashes = 0)
     {
         if (_stack.Ip.FindRoute(local, remote, 0, out RouteCache route) != Errno.None)
         {
@@ -486,7 +487,14 @@ public sealed unsafe partial class TcpLayer
 
         packet.Checksum = ChecksumState.Partial;
         ++Mib[TcpCounter.OutSegs];
-        IpSend send = new() { Source = local, Destination = remote, Protocol = IpProtocol.Tcp, DontFragment = true };
+        IpSend send = new()
+        {
+            Source = local,
+            Destination = remote,
+            Protocol = IpProtocol.Tcp,
+            DontFragment = true,
+            FlowLabel = FlowLabelOfBare(local, remote, localPort, remotePort, labelChoice, rehashes),
+        };
         _stack.Ip.Send(packet, route, send);
     }
 }

@@ -61,7 +61,8 @@ public sealed unsafe partial class TcpLayer
             (request->Flags & TcbFlags.Timestamps) != 0, tsVal, request->TsRecent);
         optionBytes += WriteCookie(options[optionBytes..], cookie);
         SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, iss, request->RcvNxt,
-            TcpFlags.Syn | TcpFlags.Ack | (request->EcnOk ? TcpFlags.Ece : TcpFlags.None), request->RcvWnd, options[..optionBytes], notes, key);
+            TcpFlags.Syn | TcpFlags.Ack | (request->EcnOk ? TcpFlags.Ece : TcpFlags.None), request->RcvWnd, options[..optionBytes], notes, key,
+            FlowLabelChoice(request), request->Retransmits);
     }
 
     /// <summary>A segment for a half-open connection (Linux: tcp_check_req; RFC 9293 3.10.7.4 for SYN-RECEIVED).</summary>
@@ -224,7 +225,9 @@ public sealed unsafe partial class TcpLayer
     private void AcknowledgeRequest(SynRequest* request) =>
         SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, request->Iss + 1,
             request->RcvNxt, TcpFlags.Ack, (ushort)(request->RcvWnd >> request->RcvWindShift), (request->Flags & TcbFlags.Timestamps) != 0,
-            NowMillis + request->TsOffset, request->TsRecent, KeyOf(request));
+            NowMillis + request->TsOffset, request->TsRecent, KeyOf(request), FlowLabelChoice(request));
+
+    private int FlowLabelChoice(SynRequest* request) => ListenerOf(request)?.Request.AutoFlowLabel ?? LeftToStack;
 
     private void RemoveRequest(SynRequest* request)
     {

@@ -84,6 +84,13 @@ internal enum TcbExtras : uint
 
     /// <summary>SO_ATTACH_FILTER: a filter says what arrives.</summary>
     Filtered = 1 << 26,
+
+    /// <summary>IPV6_AUTOFLOWLABEL was set to 0, or to 1; neither leaves it to the stack.</summary>
+    NoAutoFlowLabel = 1 << 23,
+    AutoFlowLabel = 1 << 24,
+
+    /// <summary>SO_TXREHASH is off: a timeout does not change the flow label.</summary>
+    KeepsHash = 1 << 25,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>

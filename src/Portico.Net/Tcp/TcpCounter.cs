@@ -166,4 +166,7 @@ public enum TcpCounter
 
     /// <summary>A time of sending that did not fit in a socket's error queue.</summary>
     ErrorQueueDrops,
+
+    /// <summary>Timeouts that changed a flow's hash, and its flow label.</summary>
+    TcpTimeoutRehash,
 }

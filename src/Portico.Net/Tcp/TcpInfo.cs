@@ -85,6 +85,9 @@ public struct TcpInfo
     /// <summary>Bytes a second.</summary>
     public ulong PacingRate;
     public ulong PacingRateMax;
+
+    /// <summary>How often a timeout has changed the flow's hash, and with it the flow label of IPv6.</summary>
+    public uint Rehashes;
     public uint SegsIn;
     public TcpCongestion Congestion;
 

@@ -129,6 +129,12 @@ public sealed unsafe partial class TcpLayer
                 return SetNotSentLow(c, (uint)value);
             case TcpOption.TCP_RTO_MAX_MS or TcpOption.TCP_RTO_MIN_US or TcpOption.TCP_DELACK_MAX_US:
                 return SetTimeoutLimit(c, option, value);
+            case TcpOption.IPV6_AUTOFLOWLABEL:
+                SetAutoFlowLabel(c, value != 0 ? 1 : OptOut);
+                return Errno.None;
+            case TcpOption.SO_TXREHASH:
+                SetExtra(c, TcbExtras.KeepsHash, value == 0);
+                return Errno.None;
             case TcpOption.TCP_THIN_LINEAR_TIMEOUTS when value is 0 or 1:
                 SetExtra(c, TcbExtras.ThinLinear, value != 0);
                 return Errno.None;
@@ -316,6 +322,7 @@ public sealed unsafe partial class TcpLayer
             ReorderSeen = c->ReorderSeen,
             DsackDuplicates = c->DsackDuplicates,
             TotalRto = c->TotalRto,
+            Rehashes = Has(c, TcbExtras.KeepsHash) ? 0u : c->TotalRto,
             TotalRtoRecoveries = c->TotalRtoRecoveries,
             TotalRtoMillis = c->TotalRtoMillis,
             DeliveryRate = c->RateIntervalMicros == 0 ? 0 : (ulong)c->RateDelivered * c->Mss * 1_000_000 / c->RateIntervalMicros,

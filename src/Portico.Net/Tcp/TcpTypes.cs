@@ -120,6 +120,12 @@ public enum TcpOption
 
     /// <summary>Of an opener: not 0 lets data carry the handshake's last ACK. Of a listener see <see cref="TcpListenRequest.DeferAcceptTimeouts"/>.</summary>
     TCP_DEFER_ACCEPT,
+
+    /// <summary>Whether segments of IPv6 have a flow label by themselves; not set, net.ipv6.auto_flowlabels decides.</summary>
+    IPV6_AUTOFLOWLABEL,
+
+    /// <summary>Whether a timeout changes that flow label.</summary>
+    SO_TXREHASH,
 #pragma warning restore CS1591
 }
 
@@ -207,6 +213,9 @@ public struct TcpListenRequest
     /// TCP_DEFER_ACCEPT, counted in timeouts of the SYN-ACK: a connection is made by its first data, or by an ACK after so many; 0 by any ACK.
     /// </summary>
     public int DeferAcceptTimeouts;
+
+    /// <summary>IPV6_AUTOFLOWLABEL: -1 off, 1 on, 0 as net.ipv6.auto_flowlabels says.</summary>
+    public int AutoFlowLabel;
 
     /// <summary>TCP_SAVE_SYN: 1 keeps the headers of each connection's SYN from IP's on, 2 from the link's on.</summary>
     public int SaveSyn;

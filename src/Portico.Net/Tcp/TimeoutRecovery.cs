@@ -160,6 +160,7 @@ public sealed unsafe partial class TcpLayer
 
         c->Retransmits = (byte)Math.Min(c->Retransmits + 1, 255);
         c->TotalRto++;
+        Mib[TcpCounter.TcpTimeoutRehash] += Has(c, TcbExtras.KeepsHash) ? 0 : 1;
     }
 
     /// <summary>The state after a timeout is left.</summary>

@@ -49,7 +49,7 @@ internal enum TcpOptionNumber
 /// </summary>
 internal sealed class TcpOptionValues
 {
-    private const int Count = (int)TcpOption.TCP_THIN_LINEAR_TIMEOUTS + 1;
+    private const int Count = (int)TcpOption.SO_TXREHASH + 1;
 
     [InlineArray(Count)]
     private struct Values
