@@ -38,6 +38,7 @@ public class SoakTests
     [InlineData(300, "what was corked lay in more pieces than a packet has room for, and no probe ever sent it")]
     [InlineData(3007, "a window clamp below a segment kept the window closed once the buffer had grown")]
     [InlineData(8077, "segments that a larger MSS made fewer were still counted as SACKed where there is no SACK")]
+    [InlineData(27045, "segments that a smaller path MTU marked as lost were counted as SACKed, too, where there is no SACK")]
     [InlineData(908, "a FIN that overtook one byte was believed to return a SYN cookie")]
     public void Seeds_with_all_features_that_once_failed_do_not_fail_again(int seed, string what)
     {

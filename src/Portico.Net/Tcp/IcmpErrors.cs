@@ -117,6 +117,11 @@ public sealed unsafe partial class TcpLayer
 
         if (c->LostOut != 0)
         {
+            if (!Has(c, TcbFlags.Sack))
+            {
+                LimitRenoSacks(c);
+            }
+
             RetransmitWithoutCongestion(c, PacketNotes.PathMtuReduction);
         }
     }

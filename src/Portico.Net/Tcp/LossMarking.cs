@@ -175,16 +175,23 @@ public sealed unsafe partial class TcpLayer
         CheckRenoReordering(c, acked);
     }
 
+    /// <summary>The emulated SACKs are no more than what is in flight and not lost. Whether there were more.</summary>
+    private static bool LimitRenoSacks(Tcb* c)
+    {
+        uint holes = Math.Min(Math.Max(c->LostOut, 1), c->PacketsOut);
+        bool isBeyond = c->SackedOut + holes > c->PacketsOut;
+        c->SackedOut = isBeyond ? c->PacketsOut - holes : c->SackedOut;
+        return isBeyond;
+    }
+
     /// <summary>No more can have left the network than is in it, less the hole; more duplicates than that mean reordering.</summary>
     private void CheckRenoReordering(Tcb* c, uint addend)
     {
-        uint holes = Math.Min(Math.Max(c->LostOut, 1), c->PacketsOut);
-        if (c->SackedOut + holes <= c->PacketsOut)
+        if (!LimitRenoSacks(c))
         {
             return;
         }
 
-        c->SackedOut = c->PacketsOut - holes;
         c->Reordering = Math.Min(c->PacketsOut + addend, (uint)Settings.tcp_max_reordering);
         c->ReorderSeen++;
         ++Mib[TcpCounter.TCPRenoReorder];
