@@ -36,7 +36,7 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
     private TcpListenerHandle _listener;
     private bool _isListening;
 
-    public SoakConnection(World world, SoakPath path, int number, long bytesMax, byte[] buffer, RandomSource? features)
+    public SoakConnection(World world, SoakPath path, int number, long bytesMax, byte[] buffer, RandomSource? features, RandomSource? later)
     {
         RandomSource random = world.Random;
         _path = path;
@@ -72,9 +72,13 @@ internal sealed class SoakConnection : ISocketOwner, IScheduled
             SoakEnding early = features.NextChance(0.3) ? SoakEnding.LingerZero : SoakEnding.Abort;
             clientPlan = clientPlan with { Ending = clientPlan.Ending == SoakEnding.Abort ? early : clientPlan.Ending, Features = SoakFeatures.Draw(features, hasUrgent) };
             serverPlan = serverPlan with { Features = SoakFeatures.Draw(features, hasUrgent) };
-            TcpSignatureKeys? keys = SoakFeatures.DrawKeys(features, clientPlan.Features.Opening, any);
-            clientPlan = clientPlan with { Features = clientPlan.Features with { SignatureKeys = keys } };
             SoakFeatures.DrawListener(features, ref listen, out fastOpenQueue, out fastOpenNoCookie);
+        }
+
+        if (later != null)
+        {
+            clientPlan = clientPlan with { Features = clientPlan.Features.WithLater(later, any) };
+            serverPlan = serverPlan with { Features = serverPlan.Features.WithLater(later, any) };
         }
 
         _handshakeLife = LifeOfHandshake(listen.RtoMaxMillis);

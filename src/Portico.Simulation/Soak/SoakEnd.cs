@@ -425,7 +425,7 @@ internal sealed class SoakEnd : ISocketOwner, IScheduled
 
         flags |= Random.NextChance(features.UrgentChance) ? TcpSendFlags.OutOfBand : TcpSendFlags.None;
         StreamModel.Fill(_sendStream, Sent, _buffer.AsSpan(0, wanted));
-        TimestampingFlags stamps = Random.NextChance(features.StampChance) ? Stamps : TimestampingFlags.None;
+        TimestampingFlags stamps = features.StampChance > 0 && Random.NextChance(features.StampChance) ? Stamps : TimestampingFlags.None;
         return Tcp.Send(_handle, _buffer.AsSpan(0, wanted), flags, out sent, stamps);
     }
 

@@ -92,24 +92,22 @@ internal sealed record SoakFeatures
             UrgentChance = hasUrgent ? random.NextDouble() * 0.1 : 0,
             LoanChance = DrawChance(random, 0.3, 1),
             NoticeChance = DrawChance(random, 0.2, 0.5),
-            StampChance = DrawChance(random, 0.2, 0.5),
         };
     }
 
-    /// <summary>A key for all peers, for a few of the connections that set their options before the SYN; null for the others.</summary>
-    public static TcpSignatureKeys? DrawKeys(RandomSource random, SoakOpening opening, IpAddress any)
+    /// <summary>The same with what came later: times of sending, and a key for all peers for a few that set their options before the SYN.</summary>
+    public SoakFeatures WithLater(RandomSource random, IpAddress any)
     {
-        bool isSigned = random.NextChance(0.2);
-        if (!isSigned || opening != SoakOpening.Prepared)
+        TcpSignatureKeys? keys = null;
+        if (random.NextChance(0.2) && Opening == SoakOpening.Prepared)
         {
-            return null;
+            keys = new TcpSignatureKeys();
+            byte[] key = new byte[random.Between(1, TcpSignatureKeys.KeyBytesMax)];
+            key.AsSpan().Fill((byte)random.Between(1, 255));
+            keys.Add(new IpPrefix(any, 0), isOfDomain: false, key).ThrowIfError();
         }
 
-        TcpSignatureKeys keys = new();
-        byte[] key = new byte[random.Between(1, TcpSignatureKeys.KeyBytesMax)];
-        key.AsSpan().Fill((byte)random.Between(1, 255));
-        keys.Add(new IpPrefix(any, 0), isOfDomain: false, key).ThrowIfError();
-        return keys;
+        return this with { StampChance = DrawChance(random, 0.2, 0.5), SignatureKeys = keys };
     }
 
     /// <summary>What a listener does: Fast Open, TCP_DEFER_ACCEPT, TCP_SAVE_SYN, limits of timeouts.</summary>
@@ -141,6 +139,16 @@ internal sealed record SoakFeatures
         tcp.tcp_tso_win_divisor = random.OneOf<int>([3, 3, 0, 1, 100]);
         tcp.tcp_syn_linear_timeouts = random.OneOf<int>([4, 4, 0]);
         tcp.tcp_thin_linear_timeouts = random.NextChance(0.1);
+        tcp.tcp_notsent_lowat = random.NextChance(0.1) ? (uint)random.LogBetween(1000, 1 << 20) : uint.MaxValue;
+        if (random.NextChance(0.1))
+        {
+            tcp.tcp_rto_min_us = (int)random.LogBetween(8000, 200_000);
+        }
+    }
+
+    /// <summary>Settings that came later.</summary>
+    public static void DrawLaterSettings(RandomSource random, TcpSettings tcp)
+    {
         tcp.tcp_retrans_collapse = random.NextChance(0.8);
         tcp.tcp_mtu_probing = random.OneOf<int>([0, 0, 1, 2]);
         tcp.tcp_probe_interval = random.OneOf<int>([600, 600, 10]);
@@ -148,11 +156,6 @@ internal sealed record SoakFeatures
         tcp.tcp_pingpong_thresh = random.NextChance(0.8) ? (byte)1 : (byte)random.Between(2, 5);
         tcp.tcp_workaround_signed_windows = random.NextChance(0.1);
         tcp.tcp_challenge_ack_limit = random.NextChance(0.9) ? int.MaxValue : random.Between(1, 100);
-        tcp.tcp_notsent_lowat = random.NextChance(0.1) ? (uint)random.LogBetween(1000, 1 << 20) : uint.MaxValue;
-        if (random.NextChance(0.1))
-        {
-            tcp.tcp_rto_min_us = (int)random.LogBetween(8000, 200_000);
-        }
     }
 
     private static double DrawChance(RandomSource random, double used, double most) => random.NextChance(used) ? random.NextDouble() * most : 0;

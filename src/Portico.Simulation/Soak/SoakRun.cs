@@ -20,6 +20,12 @@ public sealed class SoakOptions
     /// </summary>
     public bool UsesFeatures { get; init; } = true;
 
+    /// <summary>
+    /// Whether those that came later are among them: times of sending, signatures, MTU probing, HyStart's ways. They are drawn apart, so that
+    /// seeds found before are what they were.
+    /// </summary>
+    public bool UsesLaterFeatures { get; init; } = true;
+
     /// <summary>Where the capture goes; null for nowhere.</summary>
     public Stream? Capture { get; init; }
 }
@@ -82,14 +88,15 @@ public sealed class SoakRun : IDisposable
         _options = options;
         _world = new World(seed, new WorldOptions { Capture = options.Capture, StepsMax = 20_000_000 });
         RandomSource? features = options.UsesFeatures ? new RandomSource(seed ^ 0xFEA7_0E5) : null;
-        _topology = new SoakTopology(_world, features);
+        RandomSource? later = options.UsesFeatures && options.UsesLaterFeatures ? new RandomSource(seed ^ 0x1A7E_4) : null;
+        _topology = new SoakTopology(_world, features, later);
         RandomSource random = _world.Random;
         byte[] buffer = new byte[65_536];
         int count = random.Between(1, 8);
         long bytesMax = options.BytesMax / count / 2;
         for (int i = 0; i < count; i++)
         {
-            _connections.Add(new SoakConnection(_world, DrawPath(random), i, bytesMax, buffer, features));
+            _connections.Add(new SoakConnection(_world, DrawPath(random), i, bytesMax, buffer, features, later));
         }
 
         for (int i = random.Between(0, 3); i > 0; i--)
@@ -134,7 +141,7 @@ public sealed class SoakRun : IDisposable
         SoakResult result = Run(seed, new SoakOptions
         {
             BytesMax = options.BytesMax, TimeMax = options.TimeMax, StandstillMax = options.StandstillMax,
-            UsesFeatures = options.UsesFeatures, Capture = digest,
+            UsesFeatures = options.UsesFeatures, UsesLaterFeatures = options.UsesLaterFeatures, Capture = digest,
         });
         return (result, digest.Digest);
     }

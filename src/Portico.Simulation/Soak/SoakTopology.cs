@@ -25,7 +25,7 @@ internal sealed class SoakTopology : IScheduled
     private readonly List<WorldLink> _links = [];
     private readonly List<SoakPath> _paths = [];
 
-    public SoakTopology(World world, RandomSource? features)
+    public SoakTopology(World world, RandomSource? features, RandomSource? later)
     {
         _world = world;
         RandomSource random = world.Random;
@@ -36,6 +36,11 @@ internal sealed class SoakTopology : IScheduled
             if (features != null)
             {
                 SoakFeatures.DrawSettings(features, world.Hosts[^1].Stack.Tcp.Settings);
+            }
+
+            if (later != null)
+            {
+                SoakFeatures.DrawLaterSettings(later, world.Hosts[^1].Stack.Tcp.Settings);
             }
         }
 
