@@ -104,7 +104,8 @@ internal sealed record SoakFeatures
             keys = new TcpSignatureKeys();
             byte[] key = new byte[random.Between(1, TcpSignatureKeys.KeyBytesMax)];
             key.AsSpan().Fill((byte)random.Between(1, 255));
-            keys.Add(new IpPrefix(any, 0), isOfDomain: false, key).ThrowIfError();
+            Errno error = keys.Add(new IpPrefix(any, 0), isOfDomain: false, key);
+            Invariant.Check(error == Errno.None);
         }
 
         return this with { StampChance = DrawChance(random, 0.2, 0.5), SignatureKeys = keys };
