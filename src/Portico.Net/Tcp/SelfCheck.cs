@@ -8,7 +8,7 @@ public sealed unsafe partial class TcpLayer
     /// all that there was is over.
     /// </summary>
     public int RecordsInUse => _connections.Count + _sendSegments.Count + _rxSegments.Count + _flights.Count + _bbrStates.Count + _sackReports.Count
-        + _sides.Count + _savedSyns.Count + _requests.Count + _timeWaits.Count;
+        + _sides.Count + _timestamps.Count + _savedSyns.Count + _requests.Count + _timeWaits.Count;
 
     /// <summary>
     /// A connection that has something to send or in flight and no timer that would ever do anything about it, or whose timer is later than

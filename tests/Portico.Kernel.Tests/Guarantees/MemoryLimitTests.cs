@@ -44,7 +44,7 @@ public sealed class MemoryLimitTests
     {
         const int Limit = 512 * 1024;
         const int Connections = 8;
-        const int Bytes = 1 << 20;
+        const int Bytes = 6 << 20;
         using TestKernel test = new();
         Process process = test.Process;
         TcpLayer tcp = test.Kernel.DefaultNamespace.Tcp;
