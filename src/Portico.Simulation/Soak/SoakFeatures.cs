@@ -145,12 +145,6 @@ internal sealed record SoakFeatures
         {
             tcp.tcp_rto_min_us = (int)random.LogBetween(8000, 200_000);
         }
-
-        tcp.tcp_mtu_probing = random.OneOf<int>([0, 0, 1, 2]);
-        tcp.tcp_base_mss = random.OneOf<int>([1024, 1024, 536, 128]);
-        tcp.tcp_retrans_collapse = random.NextChance(0.8);
-        tcp.tcp_no_metrics_save = random.NextChance(0.3);
-        tcp.tcp_no_ssthresh_metrics_save = random.NextChance(0.7);
     }
 
     /// <summary>Settings that came later.</summary>
@@ -158,6 +152,9 @@ internal sealed record SoakFeatures
     {
         tcp.tcp_retrans_collapse = random.NextChance(0.8);
         tcp.tcp_mtu_probing = random.OneOf<int>([0, 0, 1, 2]);
+        tcp.tcp_base_mss = random.OneOf<int>([1024, 1024, 536, 128]);
+        tcp.tcp_no_metrics_save = random.NextChance(0.3);
+        tcp.tcp_no_ssthresh_metrics_save = random.NextChance(0.7);
         tcp.tcp_probe_interval = random.OneOf<int>([600, 600, 10]);
         tcp.hystart_detect = random.OneOf<int>([4, 4, 3, 2, 1, 0]);
         tcp.tcp_pingpong_thresh = random.NextChance(0.8) ? (byte)1 : (byte)random.Between(2, 5);
