@@ -11,8 +11,8 @@ public sealed class SoakOptions
     /// <summary>The virtual time after which unfinished connections are given up, provided that they still move.</summary>
     public Duration TimeMax { get; init; } = Duration.FromSeconds(600);
 
-    /// <summary>How long a connection may stand still before it counts as stuck.</summary>
-    public Duration StandstillMax { get; init; } = Duration.FromSeconds(300);
+    /// <summary>How long a connection may stand still before it counts as stuck: a timeout that has backed off is two minutes, and may lose a few packets.</summary>
+    public Duration StandstillMax { get; init; } = Duration.FromSeconds(900);
 
     /// <summary>
     /// Whether connections use Fast Open, ECN, pacing, SYN cookies, options of sockets and the like in random combination; without, they only
