@@ -86,8 +86,11 @@ internal abstract class Inode : KernelFile
         return overrides ? Errno.None : Errno.EACCES;
     }
 
+    /// <summary>Whether it is the machine that says who may change it, and how.</summary>
+    public virtual bool IsOfMachine => false;
+
     /// <summary>Whether a process may change the permissions and times: its owner, or a privileged one.</summary>
-    public bool IsOwner(Process process) => process.UserId == UserId || process.IsPrivileged;
+    public bool IsOwner(Process process) => IsOfMachine || process.UserId == UserId || process.IsPrivileged;
 
     /// <summary>
     /// open(2): the file to describe, which for a device is not the inode. Errors: the device's own; ENXIO for a socket.

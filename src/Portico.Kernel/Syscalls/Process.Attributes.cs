@@ -109,7 +109,7 @@ public sealed partial class Process
         }
 
         // Who is not of the file's group does not make others be.
-        bool ofGroup = inode.GroupId == GroupId || IsPrivileged;
+        bool ofGroup = inode.IsOfMachine || inode.GroupId == GroupId || IsPrivileged;
         return inode.IsOwner(this) ? inode.SetPermissions(mode & Inode.PermissionMask & (ofGroup ? -1 : ~SetGroupId)) : Errno.EPERM;
     }
 
@@ -149,8 +149,8 @@ public sealed partial class Process
             return Errno.EROFS;
         }
 
-        bool mayUser = userId == -1 || IsPrivileged || (userId == inode.UserId && UserId == userId);
-        bool mayGroup = groupId == -1 || IsPrivileged || (UserId == inode.UserId && (groupId == inode.GroupId || groupId == GroupId));
+        bool mayUser = inode.IsOfMachine || userId == -1 || IsPrivileged || (userId == inode.UserId && UserId == userId);
+        bool mayGroup = inode.IsOfMachine || groupId == -1 || IsPrivileged || (UserId == inode.UserId && (groupId == inode.GroupId || groupId == GroupId));
         return mayUser && mayGroup ? inode.SetOwner(userId, groupId) : Errno.EPERM;
     }
 

@@ -146,6 +146,12 @@ public sealed partial class Process
         }
 
         file ??= entry!.Inode;
+        if (file is Inode opened && opened != entry!.Inode)
+        {
+            // A file of the machine is what was opened, whatever has its name later.
+            entry = new DirectoryEntry(entry.Parent, entry.Name, opened);
+        }
+
         if ((flags & OpenFlags.O_DIRECT) != 0 && !file.TakesDirect)
         {
             return Errno.EINVAL;

@@ -12,6 +12,7 @@ namespace Portico.Linux;
 public sealed unsafe class HostDirectory : IHostDirectory, IDisposable
 {
     private const int PathBytesMax = 4096;
+    private const long Second = 1_000_000_000;
     private const ulong ResolveBeneath = LibC.RESOLVE_BENEATH | LibC.RESOLVE_NO_SYMLINKS | LibC.RESOLVE_NO_MAGICLINKS;
     private readonly SafeFileHandle _root;
 
@@ -94,6 +95,49 @@ public sealed unsafe class HostDirectory : IHostDirectory, IDisposable
         {
             return Counted(LibC.WriteAt(Fd(file), p, (nuint)data.Length, offset), out count);
         }
+    }
+
+    /// <inheritdoc/>
+    public Errno Change(ReadOnlySpan<byte> path, in HostFileChange change)
+    {
+        Errno error = OpenBeneath(path, LibC.O_PATH | LibC.O_NOFOLLOW, 0, out SafeFileHandle? found);
+        if (error != Errno.None)
+        {
+            return error;
+        }
+
+        using (found)
+        {
+            return Change(found!, change);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Change(SafeFileHandle file, in HostFileChange change)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        byte empty = 0;
+        int result = 0;
+        if (change.Permissions is { } permissions)
+        {
+            // The name that the process's own descriptor has: of one that was opened by O_PATH nothing else can be changed (Linux before 6.6).
+            result = LibC.ChangeMode($"/proc/self/fd/{Fd(file)}", (uint)permissions);
+        }
+
+        if (result == 0 && (change.UserId != null || change.GroupId != null))
+        {
+            result = LibC.ChangeOwnerAt(Fd(file), &empty, change.UserId ?? -1, change.GroupId ?? -1, LibC.AT_EMPTY_PATH);
+        }
+
+        if (result == 0 && (change.AccessedUnixNanoseconds != null || change.ModifiedUnixNanoseconds != null))
+        {
+            long* times = stackalloc long[4];
+            PutTime(times, change.AccessedUnixNanoseconds);
+            PutTime(times + 2, change.ModifiedUnixNanoseconds);
+            result = LibC.SetTimesAt(Fd(file), &empty, times, LibC.AT_EMPTY_PATH);
+        }
+
+        return ErrorOf(result);
     }
 
     /// <inheritdoc/>
@@ -268,6 +312,16 @@ public sealed unsafe class HostDirectory : IHostDirectory, IDisposable
 
             opened = new SafeFileHandle(fd, ownsHandle: true);
             return Errno.None;
+        }
+    }
+
+    /// <summary>A struct timespec; null leaves the time as it is.</summary>
+    private static void PutTime(long* time, long? nanoseconds)
+    {
+        (time[0], time[1]) = nanoseconds is { } value ? (value / Second, value % Second) : (0, LibC.UTIME_OMIT);
+        if (time[1] < 0)
+        {
+            (time[0], time[1]) = (time[0] - 1, time[1] + Second);
         }
     }
 

@@ -9,6 +9,7 @@ internal static unsafe partial class LibC
     public const int O_PATH = 0x20_0000;
     public const int AT_REMOVEDIR = 0x200;
     public const int AT_EMPTY_PATH = 0x1000;
+    public const long UTIME_OMIT = 0x3FFF_FFFE;
     public const ulong RESOLVE_NO_MAGICLINKS = 2;
     public const ulong RESOLVE_NO_SYMLINKS = 4;
     public const ulong RESOLVE_BENEATH = 8;
@@ -38,6 +39,13 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, EntryPoint = "ftruncate64", SetLastError = true)]
     internal static partial int TruncateFile(int fd, long size);
+
+    [LibraryImport(Library, EntryPoint = "fchownat", SetLastError = true)]
+    internal static partial int ChangeOwnerAt(int directory, byte* path, int userId, int groupId, int flags);
+
+    /// <summary>Two struct timespec, of two longs each.</summary>
+    [LibraryImport(Library, EntryPoint = "utimensat", SetLastError = true)]
+    internal static partial int SetTimesAt(int directory, byte* path, long* times, int flags);
 
     [LibraryImport(Library, EntryPoint = "fsync", SetLastError = true)]
     internal static partial int SyncFile(int fd);

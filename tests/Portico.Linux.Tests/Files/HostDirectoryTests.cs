@@ -74,6 +74,61 @@ public sealed class HostDirectoryTests : IDisposable
         Assert.Equal(0, status.LinkCount);
     }
 
+    [Theory]
+    [InlineData("file")]
+    [InlineData("directory")]
+    public void Permissions_owner_and_times_are_changed_on_the_machine(string name)
+    {
+        File.WriteAllText($"{_inside}/file", "contents");
+        Directory.CreateDirectory($"{_inside}/directory");
+        byte[] path = Encoding.UTF8.GetBytes($"/host/{name}");
+        Process other = _kernel.CreateProcess(new ProcessOptions { UserId = 4711, GroupId = 4712 });
+        other.Fchmodat(Process.AT_FDCWD, path, 0x1ED).OrThrow();
+        Assert.Equal((UnixFileMode)0x1ED, File.GetUnixFileMode($"{_inside}/{name}"));
+        other.Utimensat(Process.AT_FDCWD, path, 1_000_000_000_500_000_000, -1_500_000_000).OrThrow();
+        Assert.Equal(DateTime.UnixEpoch.AddSeconds(-1.5), File.GetLastWriteTimeUtc($"{_inside}/{name}"));
+        Assert.Equal(DateTime.UnixEpoch.AddSeconds(1_000_000_000.5), File.GetLastAccessTimeUtc($"{_inside}/{name}"));
+        other.Utimensat(Process.AT_FDCWD, path, null, 5_000_000_000).OrThrow();
+        Assert.Equal(DateTime.UnixEpoch.AddSeconds(1_000_000_000.5), File.GetLastAccessTimeUtc($"{_inside}/{name}"));
+        _process.Fstatat(Process.AT_FDCWD, path, 0, out FileStatus status).OrThrow();
+        Assert.Equal((0x1ED, 5_000_000_000), (status.Permissions, status.ModifiedUnixNanoseconds));
+
+        // Whether one may give a file away is for the machine to say: only to whom it belongs already, unless one is privileged there.
+        other.Fchownat(Process.AT_FDCWD, path, status.UserId, -1).OrThrow();
+        Errno given = other.Fchownat(Process.AT_FDCWD, path, 4711, 4712).Error;
+        Assert.Equal(Environment.IsPrivilegedProcess ? Errno.None : Errno.EPERM, given);
+        _process.Fstatat(Process.AT_FDCWD, path, 0, out status).OrThrow();
+        Assert.Equal(Environment.IsPrivilegedProcess, status.UserId == 4711 && status.GroupId == 4712);
+    }
+
+    [Fact]
+    public void An_open_file_is_changed_whatever_has_its_name_since()
+    {
+        File.WriteAllText($"{_inside}/file", "first");
+        int fd = _process.Open("/host/file", OpenFlags.O_RDWR).OrThrow();
+        File.Move($"{_inside}/file", $"{_inside}/moved");
+        File.WriteAllText($"{_inside}/file", "second");
+        File.SetUnixFileMode($"{_inside}/file", (UnixFileMode)0x1A4);
+        _process.Fchmod(fd, 0x180).OrThrow();
+        _process.Utimensat(fd, default, 7_000_000_000, 8_000_000_000, AtFlags.AT_EMPTY_PATH).OrThrow();
+        Assert.Equal((UnixFileMode)0x180, File.GetUnixFileMode($"{_inside}/moved"));
+        Assert.Equal(DateTime.UnixEpoch.AddSeconds(8), File.GetLastWriteTimeUtc($"{_inside}/moved"));
+        Assert.Equal((UnixFileMode)0x1A4, File.GetUnixFileMode($"{_inside}/file"));
+        Assert.NotEqual(DateTime.UnixEpoch.AddSeconds(8), File.GetLastWriteTimeUtc($"{_inside}/file"));
+    }
+
+    [Fact]
+    public void Times_of_a_link_are_its_own()
+    {
+        File.WriteAllText($"{_inside}/file", "contents");
+        File.CreateSymbolicLink($"{_inside}/link", "file");
+        _process.Utimensat(Process.AT_FDCWD, "/host/link"u8, 1_000_000_000, 2_000_000_000, AtFlags.AT_SYMLINK_NOFOLLOW).OrThrow();
+        _process.Fstatat(Process.AT_FDCWD, "/host/link"u8, AtFlags.AT_SYMLINK_NOFOLLOW, out FileStatus link).OrThrow();
+        Assert.Equal(2_000_000_000, link.ModifiedUnixNanoseconds);
+        Assert.True(File.GetLastWriteTimeUtc($"{_inside}/file").Year > 2000);
+        Assert.Equal(Errno.EOPNOTSUPP, _process.Fchmodat(Process.AT_FDCWD, "/host/link"u8, 0x1A4, AtFlags.AT_SYMLINK_NOFOLLOW).Error);
+    }
+
     [Fact]
     public void What_is_mounted_read_only_cannot_be_changed()
     {
@@ -85,6 +140,9 @@ public sealed class HostDirectoryTests : IDisposable
         Assert.Equal(Errno.EROFS, _process.Mkdirat(Process.AT_FDCWD, "/read/new"u8, 0x1ED).Error);
         Assert.Equal(Errno.EROFS, _process.Unlinkat(Process.AT_FDCWD, "/read/file"u8, 0).Error);
         Assert.Equal(Errno.EROFS, _process.Truncate("/read/file"u8, 0).Error);
+        Assert.Equal(Errno.EROFS, _process.Fchmodat(Process.AT_FDCWD, "/read/file"u8, 0x1ED).Error);
+        Assert.Equal(Errno.EROFS, _process.Fchownat(Process.AT_FDCWD, "/read/file"u8, 1, 1).Error);
+        Assert.Equal(Errno.EROFS, _process.Utimensat(Process.AT_FDCWD, "/read/file"u8, 1, 1).Error);
         Assert.Equal("as it is", File.ReadAllText($"{_inside}/file"));
     }
 

@@ -142,11 +142,15 @@ internal sealed class HostFile(HostFileSystem host, byte[] path, FileStatus foun
 
     internal override Errno Sync() => handle == null ? Errno.EINVAL : host.Directory.Sync(handle);
 
-    internal override Errno SetPermissions(int permissions) => Errno.EPERM;
+    public override bool IsOfMachine => true;
 
-    internal override Errno SetOwner(int userId, int groupId) => Errno.EPERM;
+    internal override Errno SetPermissions(int permissions) => Change(HostFileSystem.Permissions(permissions));
 
-    public override Errno SetTimes(long? accessed, long? modified) => Errno.EPERM;
+    internal override Errno SetOwner(int userId, int groupId) => Change(HostFileSystem.Owner(userId, groupId));
+
+    public override Errno SetTimes(long? accessed, long? modified) => Change(HostFileSystem.Times(accessed, modified));
+
+    private Errno Change(in HostFileChange change) => handle == null ? host.Directory.Change(path, change) : host.Directory.Change(handle, change);
 
     internal override void Stat(ref FileStatus status)
     {

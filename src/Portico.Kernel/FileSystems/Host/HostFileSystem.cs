@@ -42,6 +42,14 @@ internal sealed class HostFileSystem : FileSystem
     /// <summary>Whether a process may do something: it may not change what is mounted read-only.</summary>
     public Errno Check(AccessMode wanted) => IsReadOnly && (wanted & AccessMode.W_OK) != 0 ? Errno.EROFS : Errno.None;
 
+    public static HostFileChange Permissions(int permissions) => new() { Permissions = permissions & Inode.PermissionMask };
+
+    public static HostFileChange Owner(int userId, int groupId) =>
+        new() { UserId = userId == -1 ? null : userId, GroupId = groupId == -1 ? null : groupId };
+
+    public static HostFileChange Times(long? accessed, long? modified) =>
+        new() { AccessedUnixNanoseconds = accessed, ModifiedUnixNanoseconds = modified };
+
     public void Show(ref FileStatus status) => status.FileSystem = DeviceNumber;
 }
 
@@ -137,11 +145,13 @@ internal sealed class HostDirectoryNode(HostFileSystem host, FileStatus found)
         return host.Directory.Rename(host.PathOf(this, entry.Name), host.PathOf(target, name), flags);
     }
 
-    internal override Errno SetPermissions(int permissions) => Errno.EPERM;
+    public override bool IsOfMachine => true;
 
-    internal override Errno SetOwner(int userId, int groupId) => Errno.EPERM;
+    internal override Errno SetPermissions(int permissions) => host.Directory.Change(host.PathOf(Entry), HostFileSystem.Permissions(permissions));
 
-    public override Errno SetTimes(long? accessed, long? modified) => Errno.EPERM;
+    internal override Errno SetOwner(int userId, int groupId) => host.Directory.Change(host.PathOf(Entry), HostFileSystem.Owner(userId, groupId));
+
+    public override Errno SetTimes(long? accessed, long? modified) => host.Directory.Change(host.PathOf(Entry), HostFileSystem.Times(accessed, modified));
 
     internal override void Stat(ref FileStatus status)
     {
@@ -159,11 +169,19 @@ internal sealed class HostLink(HostFileSystem host, byte[] path, FileStatus foun
 {
     public override Errno ReadTarget(Process reader, out byte[] target) => host.Directory.ReadLink(path, out target);
 
-    public override Errno SetTimes(long? accessed, long? modified) => Errno.EPERM;
+    public override bool IsOfMachine => true;
+
+    internal override Errno SetOwner(int userId, int groupId) => host.Directory.Change(path, HostFileSystem.Owner(userId, groupId));
+
+    public override Errno SetTimes(long? accessed, long? modified) => host.Directory.Change(path, HostFileSystem.Times(accessed, modified));
 
     internal override void Stat(ref FileStatus status)
     {
-        status = found;
+        if (host.Directory.Status(path, out status) != Errno.None)
+        {
+            status = found;
+        }
+
         host.Show(ref status);
     }
 }

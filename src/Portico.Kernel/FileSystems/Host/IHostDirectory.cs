@@ -3,6 +3,25 @@ using Portico.Net;
 
 namespace Portico.Kernel;
 
+/// <summary>What is to be changed of a file of the machine; null for what stays as it is.</summary>
+public readonly record struct HostFileChange
+{
+    /// <summary>The permission bits (chmod(2)).</summary>
+    public int? Permissions { get; init; }
+
+    /// <summary>The owner (chown(2)).</summary>
+    public int? UserId { get; init; }
+
+    /// <summary>The group (chown(2)).</summary>
+    public int? GroupId { get; init; }
+
+    /// <summary>When it was read last, in nanoseconds of Unix time (utimensat(2)).</summary>
+    public long? AccessedUnixNanoseconds { get; init; }
+
+    /// <summary>When it was written last, in nanoseconds of Unix time (utimensat(2)).</summary>
+    public long? ModifiedUnixNanoseconds { get; init; }
+}
+
 /// <summary>
 /// A directory of the machine, as a kernel that mounts it asks for it. Paths are relative to it, "." is the directory itself, and no
 /// component is ".." or followed as a symbolic link: whatever happens to the machine's files meanwhile, nothing outside of the
@@ -24,6 +43,12 @@ public interface IHostDirectory
 
     /// <summary>pwrite(2).</summary>
     Errno Write(SafeFileHandle file, long offset, ReadOnlySpan<byte> data, out int count);
+
+    /// <summary>Changes permissions, owner and times of what has the path, a link itself included.</summary>
+    Errno Change(ReadOnlySpan<byte> path, in HostFileChange change);
+
+    /// <summary>The same of an open file.</summary>
+    Errno Change(SafeFileHandle file, in HostFileChange change);
 
     /// <summary>ftruncate(2).</summary>
     Errno Truncate(SafeFileHandle file, long size);
