@@ -377,6 +377,20 @@ public sealed partial class Process
         }
     }
 
+    /// <summary>Whether the process may filter what comes to a socket: what is asked before the program is looked at. Errors: EBADF, ENOTSOCK, EPERM.</summary>
+    internal bool MayFilter(int fd, out Errno error)
+    {
+        using (Driver.Enter())
+        {
+            if (TryGetSocket(fd, out SocketFile? socket, out _, out error) && !socket.MayFilter(this))
+            {
+                error = Errno.EPERM;
+            }
+
+            return error == Errno.None;
+        }
+    }
+
     /// <summary>Whether it is a socket: what is asked before any other argument is looked at. Errors: EBADF, ENOTSOCK.</summary>
     internal bool CheckSocket(int fd, out Errno error)
     {

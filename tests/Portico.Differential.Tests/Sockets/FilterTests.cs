@@ -181,6 +181,34 @@ public sealed class FilterTests
         kit.ShowFilter(fd, 10);
     });
 
+    [Theory]
+    [InlineData(AF_INET)]
+    [InlineData(AF_INET6)]
+    public void A_connection_is_filtered_by_who_administers_the_network_alone(AddressFamily family) => BothKernels.Run(kit =>
+    {
+        BpfInstruction[] program = FilterPrograms.All["half of it"];
+        (long listener, ushort port) = kit.Listener(family);
+        long client = kit.Socket(family, SOCK_STREAM);
+        kit.Attach(client, program);
+        kit.Connect(client, Kit.Loopback(family, port));
+        kit.PortOf(client);
+        foreach (long fd in (long[])[listener, client, kit.Accept(listener)])
+        {
+            kit.Attach(fd, program);
+            kit.Attach(fd, []);
+            kit.Note(Kit.Show(kit.AttachQuietly(fd, program, isNull: true)));
+            foreach (int length in (int[])[0, 3, 4, 15, 17])
+            {
+                kit.Option(fd, SOL_SOCKET, (int)SocketOption.SO_ATTACH_FILTER, new byte[length]);
+            }
+
+            kit.ShowFilter(fd, 10);
+            kit.Option(fd, SOL_SOCKET, (int)SocketOption.SO_DETACH_FILTER, 0);
+            kit.Option(fd, SOL_SOCKET, (int)SocketOption.SO_LOCK_FILTER, 1);
+            kit.Option(fd, SOL_SOCKET, (int)SocketOption.SO_DETACH_FILTER, 0);
+        }
+    });
+
     [Fact]
     public void Takes_the_structure_as_it_is() => BothKernels.Run(kit =>
     {

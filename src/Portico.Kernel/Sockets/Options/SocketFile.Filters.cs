@@ -9,10 +9,13 @@ internal abstract partial class SocketFile
     /// <summary>The filter that is attached; null for none.</summary>
     protected abstract SocketFilter? Filter { get; set; }
 
-    /// <summary>Errors: EPERM after SO_LOCK_FILTER, EINVAL for a program that may not run.</summary>
-    private Errno AttachFilter(ReadOnlySpan<byte> program)
+    /// <summary>What comes to a connection is for nobody to drop but who administers the network (CAP_NET_ADMIN).</summary>
+    internal bool MayFilter(Process process) => !IsTcp || process.IsPrivileged;
+
+    /// <summary>Errors: EPERM where the process may not, and after SO_LOCK_FILTER, EINVAL for a program that may not run.</summary>
+    private Errno AttachFilter(Process process, ReadOnlySpan<byte> program)
     {
-        if (Generic.Has(GenericFlags.LockFilter))
+        if (!MayFilter(process) || Generic.Has(GenericFlags.LockFilter))
         {
             return Errno.EPERM;
         }

@@ -46,7 +46,7 @@ internal abstract partial class SocketFile
 
         if (option == SocketOption.SO_ATTACH_FILTER)
         {
-            return AttachFilter(value);
+            return AttachFilter(process, value);
         }
 
         if (value.Length < sizeof(int))

@@ -133,6 +133,11 @@ public static unsafe partial class LinuxAbi
     private static SyscallResult AttachFilter(Process process, in Arguments a)
     {
         const int ProgramBytes = 16;
+        if (a.A4 >= sizeof(int) && !process.MayFilter(a.Fd, out Errno error))
+        {
+            return error;
+        }
+
         if (a.A4 != ProgramBytes)
         {
             return Errno.EINVAL;
