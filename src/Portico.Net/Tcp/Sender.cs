@@ -322,12 +322,12 @@ public sealed unsafe partial class TcpLayer
         return true;
     }
 
-    /// <summary>Linux's tcp_sndbuf_expand: room for twice the window, so that the application can refill while it is on its way.</summary>
+    /// <summary>Linux's tcp_sndbuf_expand: room for twice the window (thrice with BBR), so that the application can refill while it is on its way.</summary>
     private void ExpandSendBuffer(Tcb* c)
     {
         uint packets = Math.Max(Math.Max(InitialWindow, c->Cwnd), c->Reordering + 1);
         uint segment = BitOperations.RoundUpToPowerOf2(Math.Max(c->MssClamp, c->Mss) + SegmentHeaders) + SegmentRecord;
-        ulong wanted = 2UL * packets * segment;
+        ulong wanted = (IsBbr(c) ? 3UL : 2UL) * packets * segment;
         int limited = (int)Math.Min(wanted, (ulong)Settings.tcp_wmem.Max);
         c->SndBuf = Math.Max(c->SndBuf, limited);
     }

@@ -16,6 +16,22 @@ public sealed class OptionEffectTests
     private const int SOL_IPV6 = 41;
     private const SocketEvents Read = SocketEvents.Readable | SocketEvents.ReadNormal;
 
+    [Theory]
+    [InlineData(AF_INET)]
+    [InlineData(AF_INET6)]
+    public void The_send_buffer_of_a_new_connection_has_room_for_twice_the_initial_window(AddressFamily family) => BothKernels.Run(kit =>
+    {
+        const int IPPROTO_TCP = 6;
+        const int TCP_CONGESTION = 13;
+        (_, ushort port) = kit.Listener(family);
+        long client = kit.Socket(family, SOCK_STREAM);
+
+        // The one that everybody may choose on every machine; BBR takes thrice the window.
+        kit.Option(client, IPPROTO_TCP, TCP_CONGESTION, "reno"u8.ToArray());
+        kit.Connect(client, Kit.Loopback(family, port));
+        kit.GetOption(client, SOL_SOCKET, (int)SocketOption.SO_SNDBUF);
+    });
+
     [Fact]
     public void SO_RCVLOWAT_says_how_much_is_worth_reading() => BothKernels.Run(kit =>
     {
