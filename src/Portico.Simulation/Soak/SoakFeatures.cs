@@ -160,9 +160,6 @@ internal sealed record SoakFeatures
         tcp.tcp_pingpong_thresh = random.NextChance(0.8) ? (byte)1 : (byte)random.Between(2, 5);
         tcp.tcp_workaround_signed_windows = random.NextChance(0.1);
         tcp.tcp_challenge_ack_limit = random.NextChance(0.9) ? int.MaxValue : random.Between(1, 100);
-        tcp.tcp_base_mss = random.OneOf<int>([1024, 1024, 536, 128]);
-        tcp.tcp_no_metrics_save = random.NextChance(0.3);
-        tcp.tcp_no_ssthresh_metrics_save = random.NextChance(0.7);
     }
 
     private static double DrawChance(RandomSource random, double used, double most) => random.NextChance(used) ? random.NextDouble() * most : 0;
