@@ -5,7 +5,8 @@ namespace Portico.Kernel.Tests.Sockets;
 
 /// <summary>
 /// SO_ATTACH_FILTER of TCP: what a filter wants nothing of, or cuts off, has not arrived, and is sent again. Linux asks for CAP_NET_ADMIN,
-/// so that the differential suite cannot; that these are its results was seen with that capability.
+/// so that the differential suite cannot; that a segment that was dropped comes again, and that a filter may come before connect, was seen
+/// there with that capability.
 /// </summary>
 public sealed class StreamFilterTests : IDisposable
 {
