@@ -65,7 +65,12 @@ internal sealed partial class ScriptRun
 
     public void AddFd(CallFrame frame, int scriptFd, int fd, ScriptSocket? socket = null)
     {
-        if (!_fds.TryAdd(scriptFd, fd))
+        if (socket != null && _sockets.Contains(socket))
+        {
+            // What accept gives may have the number of one that is open, as in packetdrill: the later one is meant from then on.
+            _fds[scriptFd] = fd;
+        }
+        else if (!_fds.TryAdd(scriptFd, fd))
         {
             throw frame.Fail($"the script has descriptor {scriptFd} open already");
         }
