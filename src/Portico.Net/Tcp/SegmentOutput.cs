@@ -101,14 +101,12 @@ public sealed unsafe partial class TcpLayer
         return (ushort)(userMss != 0 ? Math.Min(userMss, mss) : mss);
     }
 
-    private static int SackOptionBytes(Tcb* c)
-    {
-        int count = c->SackCount + (Has(c, TcbFlags.DsackPending) ? 1 : 0);
-        if (count == 0)
-        {
-            return 0;
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int SackOptionBytes(Tcb* c) =>
+        c->SackCount == 0 && !Has(c, TcbFlags.DsackPending) ? 0 : SackOptionBytes(c, c->SackCount + (Has(c, TcbFlags.DsackPending) ? 1 : 0));
 
+    private static int SackOptionBytes(Tcb* c, int count)
+    {
         int most = SackBlocksMax(c);
         return most == 0 ? 0 : 4 + (8 * Math.Min(count, most));
     }

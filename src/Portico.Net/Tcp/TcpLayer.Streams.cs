@@ -24,7 +24,8 @@ public sealed unsafe partial class TcpLayer
             return error;
         }
 
-        if (data.Length > 0 && AppendRoom(c, flags) == 0)
+        int room = AppendRoom(c, flags);
+        if (data.Length > 0 && room == 0)
         {
             return RefuseWrite(c, Errno.EAGAIN);
         }
@@ -33,10 +34,11 @@ public sealed unsafe partial class TcpLayer
         bool isFull = false;
         while (sent < data.Length && !isFull)
         {
-            int wanted = Math.Min(AppendRoom(c, flags), data.Length - sent);
+            int wanted = Math.Min(room, data.Length - sent);
             int count = Append(c, data.Slice(sent, wanted), data.Length - sent, flags);
             sent += count;
             isFull = count < wanted || wanted == 0;
+            room = sent < data.Length ? AppendRoom(c, flags) : 0;
         }
 
         if (sent == 0 && data.Length > 0)

@@ -18,7 +18,7 @@ public sealed unsafe partial class TcpLayer
 
         uint half = c->MaxWindow > 536 ? c->MaxWindow >> 1 : c->MaxWindow;
         uint goal = half != 0 && SuperSegmentBytes > half ? Math.Max(half, 28) : SuperSegmentBytes;
-        return Math.Max(goal - (goal % mss), mss);
+        return goal <= mss ? mss : goal - (goal % mss);
     }
 
     /// <summary>
