@@ -89,9 +89,9 @@ public sealed class RunNamespace : IDisposable
     /// <summary>Starts the command inside.</summary>
     public CommandProcess Start(string path, IReadOnlyList<string> commandLine) => _namespace.Invoke(() =>
     {
-        CommandProcess command = CommandProcess.Start(path, commandLine);
+        // The guard first: this process may be killed as soon as there is a command.
         _leftovers = new Leftovers();
-        return command;
+        return CommandProcess.Start(path, commandLine);
     });
 
     /// <summary>Waits for the command, on the thread that started it.</summary>
