@@ -45,4 +45,13 @@ public class SoakTests
         SoakResult result = SoakRun.Run((ulong)seed, new SoakOptions { UsesLaterFeatures = false });
         Assert.True(result.Failure == null, $"{what}: {result.Failure}");
     }
+
+    [Theory]
+    [InlineData(6168, "duplicates were still counted for segments that had become lost, where there is no SACK")]
+    [InlineData(7626, "the same")]
+    public void Seeds_with_later_features_that_once_failed_do_not_fail_again(int seed, string what)
+    {
+        SoakResult result = SoakRun.Run((ulong)seed);
+        Assert.True(result.Failure == null, $"{what}: {result.Failure}");
+    }
 }

@@ -431,6 +431,12 @@ public sealed unsafe partial class TcpLayer
         }
 
         CongestionPacketsAcked(c, ack.AckedPackets, ack.Rate.RttMicros);
+        if (!sack)
+        {
+            // Segments may have become fewer, or lost, since the duplicates were counted.
+            LimitRenoSacks(c);
+        }
+
         Invariant.Check(c->SackedOut + c->LostOut <= c->PacketsOut + c->RetransOut);
         Invariant.Check((c->PacketsOut == 0) == (c->TxHead == null));
     }
