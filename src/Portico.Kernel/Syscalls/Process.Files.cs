@@ -103,7 +103,7 @@ public sealed partial class Process
     /// <summary>read(2): what there is, waiting for it unless O_NONBLOCK is set. 0 is the end of the file. Errors: EBADF, EAGAIN, the file's.</summary>
     public SyscallResult Read(int fd, Span<byte> buffer)
     {
-        if (PeekEvent(fd) is { File: EventFile file } description
+        if (Peek(fd) is { File: EventFile file } description
             && file.TryReadOpen(buffer, !description.IsNonBlocking, out int count) == Errno.None)
         {
             return count;
@@ -132,7 +132,7 @@ public sealed partial class Process
     /// <summary>write(2). Errors: EBADF, EAGAIN, EPIPE where nobody can read it any more, the file's.</summary>
     public SyscallResult Write(int fd, ReadOnlySpan<byte> data)
     {
-        if (PeekEvent(fd) is { File: EventFile file } && file.TryWriteOpen(data, out int count) == Errno.None)
+        if (Peek(fd) is { File: EventFile file } && file.TryWriteOpen(data, out int count) == Errno.None)
         {
             return count;
         }
@@ -141,9 +141,8 @@ public sealed partial class Process
         return Run(fd, ref call);
     }
 
-    /// <summary>Without the lock: an eventfd's description, which is always for reading and writing; null for all others.</summary>
-    private OpenFileDescription? PeekEvent(int fd) =>
-        !HasExited && _descriptors.Peek(fd) is { File: EventFile } description ? description : null;
+    /// <summary>Without the lock: what a descriptor stands for. Of an eventfd it is always for reading and writing.</summary>
+    private OpenFileDescription? Peek(int fd) => HasExited ? null : _descriptors.Peek(fd);
 
     /// <summary>writev(2): one write, so atomic where a write is.</summary>
     public SyscallResult Writev(int fd, ReadOnlySpan<IoVector> pieces)
