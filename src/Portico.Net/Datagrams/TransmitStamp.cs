@@ -3,8 +3,11 @@ namespace Portico.Net;
 /// <summary>Hears when a packet leaves that it has put its <see cref="TransmitStamp"/> on.</summary>
 internal interface ITransmitStampClient
 {
-    /// <summary>The packet, link header included, is about to be handed to the link of <paramref name="output"/>.</summary>
-    void OnTransmit(Packet packet, NetworkInterface output);
+    /// <summary>
+    /// The packet, link header included, is about to be handed to the link of <paramref name="output"/>: one call for each time that its stamp asks
+    /// for.
+    /// </summary>
+    void OnTransmit(TransmitTime what, Packet packet, NetworkInterface output);
 }
 
 /// <summary>Whom to tell that a packet leaves, and of which send it is.</summary>
@@ -26,6 +29,22 @@ internal struct TransmitStamp
 /// <summary>Makes entries of error queues out of packets that leave (Linux: __skb_tstamp_tx).</summary>
 internal static class TransmitStamps
 {
+    /// <summary>Tells the client of a stamped packet that it leaves.</summary>
+    public static void Tell(Packet packet, NetworkInterface output)
+    {
+        ITransmitStampClient client = packet.Stamp.Client!;
+        TimestampingFlags flags = packet.Stamp.Flags;
+        if ((flags & TimestampingFlags.SOF_TIMESTAMPING_TX_SCHED) != 0)
+        {
+            client.OnTransmit(TransmitTime.SCM_TSTAMP_SCHED, packet, output);
+        }
+
+        if ((flags & TimestampingFlags.SOF_TIMESTAMPING_TX_SOFTWARE) != 0)
+        {
+            client.OnTransmit(TransmitTime.SCM_TSTAMP_SND, packet, output);
+        }
+    }
+
     /// <summary>
     /// Tells <paramref name="errors"/> of a packet; false where they have no room for it (<see cref="DatagramErrors.HasRoom"/>).
     /// </summary>

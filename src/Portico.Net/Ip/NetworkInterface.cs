@@ -271,7 +271,10 @@ public sealed partial class NetworkInterface : ILinkClient
             Stack.PacketSockets.OnSent(packet, this);
         }
 
-        packet.Stamp.Client?.OnTransmit(packet, this);
+        if (packet.Stamp.Client != null)
+        {
+            TransmitStamps.Tell(packet, this);
+        }
 
         Link.Transmit(packet);
     }

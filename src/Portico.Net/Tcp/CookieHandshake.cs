@@ -55,6 +55,7 @@ public sealed unsafe partial class TcpLayer
         request->SndWindShift = 0;
         request->EcnOk = false;
         request->Listener = listener.Index;
+        request->ListenerGeneration = listener.Generation;
         if (seg.Options.HasTimestamp && Settings.tcp_timestamps)
         {
             SynCookies.DecodeTimestamp(seg.Options.TsEcr - request->TsOffset, out sbyte scale, out bool sack, out bool ecn);

@@ -292,7 +292,7 @@ public sealed unsafe partial class TcpLayer
 
     private SynRequest* FastOpenRequestOf(Tcb* c)
     {
-        uint index = c->Side == 0 ? 0 : _sides.At(c->Side)->FastOpenRequest;
+        uint index = SideOf(c).FastOpenRequest;
         return index == 0 ? null : _requests.At(index);
     }
 
@@ -307,8 +307,7 @@ public sealed unsafe partial class TcpLayer
 
         _sides.At(c->Side)->FastOpenRequest = 0;
         c->Extras &= ~TcbExtras.FastOpenPending;
-        Listener? listener = _listeners[(int)request->Listener];
-        if (listener != null && listener.Generation == request->ListenerGeneration)
+        if (ListenerOf(request) is { } listener)
         {
             if (isReset)
             {

@@ -48,12 +48,6 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
-    private SocketFilter? FilterOf(SynRequest* request)
-    {
-        Listener? listener = request->Listener != 0 ? _listeners[(int)request->Listener] : null;
-        return listener != null && listener.Generation == request->ListenerGeneration ? listener.Filter : null;
-    }
-
     /// <summary>Cuts a segment to what a filter leaves of it, which is its header at least; false where it wants nothing of it.</summary>
     private bool Passes(SocketFilter? filter, ref Arrival seg)
     {

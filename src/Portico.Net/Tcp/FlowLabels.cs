@@ -14,7 +14,7 @@ public sealed unsafe partial class TcpLayer
 
     private uint Ipv6FlowLabel(Tcb* c)
     {
-        uint own = c->Side == 0 ? 0 : _sides.At(c->Side)->FlowLabel;
+        uint own = SideOf(c).FlowLabel;
         int choice = Has(c, TcbExtras.NoAutoFlowLabel) ? OptOut : Has(c, TcbExtras.AutoFlowLabel) ? 1 : LeftToStack;
         return own != 0 || !HasAutoFlowLabel(choice) ? own : FlowLabel(c->TsOffset, Has(c, TcbExtras.KeepsHash) ? 0u : c->TotalRto);
     }

@@ -19,15 +19,14 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>Bytes of IP and TCP header, the options that each segment has counted.</summary>
-    private static int HeaderBytes(Tcb* c) =>
-        IpHeaderBytes(c) + TcpHeader.LengthMin + (Has(c, TcbFlags.Timestamps) ? TcpOptions.TimestampBytes : 0);
+    private static int HeaderBytes(Tcb* c) => IpHeaderBytes(c) + TcpHeader.LengthMin + OptionBytes(c);
 
     /// <summary>The payload of a packet so long (Linux: tcp_mtu_to_mss).</summary>
     private int MtuToMss(Tcb* c, int mtu)
     {
         int mss = mtu - IpHeaderBytes(c) - TcpHeader.LengthMin;
         mss = Math.Max(c->MssClamp != 0 ? Math.Min(mss, c->MssClamp) : mss, Settings.tcp_min_snd_mss);
-        return mss - (HeaderBytes(c) - IpHeaderBytes(c) - TcpHeader.LengthMin);
+        return mss - OptionBytes(c);
     }
 
     /// <summary>The connection is established: with tcp_mtu_probing = 2 it tries from the beginning (Linux: tcp_mtup_init).</summary>
@@ -47,12 +46,18 @@ public sealed unsafe partial class TcpLayer
             return false;
         }
 
-        side->ProbeHigh = (ushort)Math.Min(c->MssClamp + IpHeaderBytes(c) + TcpHeader.LengthMin, ushort.MaxValue);
-        side->ProbeLow = (ushort)(Settings.tcp_base_mss + HeaderBytes(c));
-        side->ProbeBytes = 0;
-        side->ProbeStampMillis = NowMillis;
+        BeginSearch(c, side, Settings.tcp_base_mss);
         SetExtra(c, TcbExtras.ProbesMtu, true);
         return true;
+    }
+
+    /// <summary>Segments of this size arrive; larger ones may, up to what the peer takes.</summary>
+    private void BeginSearch(Tcb* c, TcpSide* side, int mss)
+    {
+        side->ProbeHigh = (ushort)Math.Min(c->MssClamp + IpHeaderBytes(c) + TcpHeader.LengthMin, ushort.MaxValue);
+        side->ProbeLow = (ushort)(mss + HeaderBytes(c));
+        side->ProbeBytes = 0;
+        side->ProbeStampMillis = NowMillis;
     }
 
     /// <summary>While sizes are tried no segment is larger than what is known to arrive (Linux: tcp_sync_mss).</summary>
@@ -141,10 +146,7 @@ public sealed unsafe partial class TcpLayer
     {
         if (NowMillis - side->ProbeStampMillis >= (uint)Settings.tcp_probe_interval * 1000)
         {
-            side->ProbeBytes = 0;
-            side->ProbeHigh = (ushort)Math.Min(c->MssClamp + IpHeaderBytes(c) + TcpHeader.LengthMin, ushort.MaxValue);
-            side->ProbeLow = (ushort)(mss + HeaderBytes(c));
-            side->ProbeStampMillis = NowMillis;
+            BeginSearch(c, side, (int)mss);
         }
     }
 

@@ -9,7 +9,7 @@ public sealed unsafe partial class TcpLayer
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private uint NotSentLow(Tcb* c)
     {
-        uint own = c->Side == 0 ? 0 : _sides.At(c->Side)->NotSentLow;
+        uint own = SideOf(c).NotSentLow;
         return own != 0 ? own : Settings.tcp_notsent_lowat;
     }
 

@@ -34,6 +34,11 @@ public sealed unsafe partial class TcpLayer
         return Errno.None;
     }
 
+    /// <summary>Bytes of the options that every segment of the connection has.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int OptionBytes(Tcb* c) =>
+        (Has(c, TcbFlags.Timestamps) ? TcpOptions.TimestampBytes : 0) + (Has(c, TcbExtras.Signed) ? SignatureBytes : 0);
+
     private static int IpHeaderBytes(Tcb* c) => c->LocalAddress.IsIpv4 ? 20 : 40;
 
     /// <summary>
@@ -44,16 +49,7 @@ public sealed unsafe partial class TcpLayer
     {
         int mss = MssOfPath(c);
 
-        if (Has(c, TcbFlags.Timestamps))
-        {
-            mss -= TcpOptions.TimestampBytes;
-        }
-
-        if (Has(c, TcbExtras.Signed))
-        {
-            mss -= SignatureBytes;
-        }
-
+        mss -= OptionBytes(c);
         if (c->MaxWindow != 0)
         {
             uint half = c->MaxWindow > 536 ? c->MaxWindow >> 1 : c->MaxWindow;
@@ -144,7 +140,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         // The path may have become narrower since the segment was cut.
-        mss = Math.Min(mss, (uint)(MssOfPath(c) - (Has(c, TcbFlags.Timestamps) ? TcpOptions.TimestampBytes : 0)));
+        mss = Math.Min(mss, (uint)(MssOfPath(c) - OptionBytes(c)));
         if (payload > mss)
         {
             packet.GsoSize = (int)mss;
@@ -249,7 +245,7 @@ public sealed unsafe partial class TcpLayer
         bool timestamps = Has(c, TcbFlags.Timestamps);
         int sackBytes = withSack ? SackOptionBytes(c) : 0;
         bool signs = Has(c, TcbExtras.Signed);
-        headerLength += (signs ? SignatureBytes : 0) + (timestamps ? TcpOptions.TimestampBytes : 0) + sackBytes;
+        headerLength += OptionBytes(c) + sackBytes;
         Span<byte> header = packet.Push(headerLength);
         packet.TransportOffset = packet.Start;
         ushort urgent = 0;

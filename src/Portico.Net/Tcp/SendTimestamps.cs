@@ -159,7 +159,7 @@ public sealed unsafe partial class TcpLayer : ITransmitStampClient
         }
     }
 
-    void ITransmitStampClient.OnTransmit(Packet packet, NetworkInterface output)
+    void ITransmitStampClient.OnTransmit(TransmitTime what, Packet packet, NetworkInterface output)
     {
         ref TransmitStamp stamp = ref packet.Stamp;
         Tcb* c = Find(new TcpHandle(stamp.Socket, stamp.Generation));
@@ -168,23 +168,10 @@ public sealed unsafe partial class TcpLayer : ITransmitStampClient
             return;
         }
 
-        if ((stamp.Flags & TimestampingFlags.SOF_TIMESTAMPING_TX_SCHED) != 0)
-        {
-            TellOfPacket(c, TransmitTime.SCM_TSTAMP_SCHED, packet, output);
-        }
-
-        if ((stamp.Flags & TimestampingFlags.SOF_TIMESTAMPING_TX_SOFTWARE) != 0)
-        {
-            TellOfPacket(c, TransmitTime.SCM_TSTAMP_SND, packet, output);
-        }
-    }
-
-    private void TellOfPacket(Tcb* c, TransmitTime what, Packet packet, NetworkInterface output)
-    {
         SendTimestamps timestamps = _timestamps[c->Index];
-        TransmitStampContext context = ContextOf(c, timestamps, packet.Stamp.Key);
+        TransmitStampContext context = ContextOf(c, timestamps, stamp.Key);
         bool isTold = WithStatistics(timestamps)
-            ? TryTell(c, timestamps, context, what, ackHopLimit: -1, Seq.Geq(packet.Stamp.Key, c->SndNxt) ? PayloadBytes(packet) : 0)
+            ? TryTell(c, timestamps, context, what, ackHopLimit: -1, Seq.Geq(stamp.Key, c->SndNxt) ? PayloadBytes(packet) : 0)
             : TransmitStamps.TryAdd(ref timestamps.Errors, context, what, packet, output);
         AfterTelling(c, isTold);
     }

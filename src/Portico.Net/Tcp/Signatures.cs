@@ -43,7 +43,7 @@ public sealed unsafe partial class TcpLayer
         return c == null ? null : KeysOf(c);
     }
 
-    private TcpSignatureKeys? KeysOf(Tcb* c) => c->Side == 0 ? null : _signatureKeys[(int)_sides.At(c->Side)->Signatures];
+    private TcpSignatureKeys? KeysOf(Tcb* c) => _signatureKeys[(int)SideOf(c).Signatures];
 
     private Errno SetSignatureKeys(Tcb* c, TcpSignatureKeys? keys)
     {
@@ -105,7 +105,7 @@ public sealed unsafe partial class TcpLayer
     private bool TryInheritKeys(Tcb* c, SynRequest* request) =>
         KeysOf(request)?.For(c->RemoteAddress) is not { } keys || SetSignatureKeys(c, keys) == Errno.None;
 
-    private TcpSignatureKeys? KeysOf(SynRequest* request) => _listeners[(int)request->Listener]?.SignatureKeys;
+    private TcpSignatureKeys? KeysOf(SynRequest* request) => ListenerOf(request)?.SignatureKeys;
 
     private ReadOnlySpan<byte> KeyOf(SynRequest* request) => KeysOf(request) is { } keys ? keys.Find(request->RemoteAddress) : default;
 
@@ -125,7 +125,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>How many SACK blocks fit beside the other options of an established connection.</summary>
     private static int SackBlocksMax(Tcb* c)
     {
-        int room = 40 - 4 - (Has(c, TcbFlags.Timestamps) ? TcpOptions.TimestampBytes : 0) - (Has(c, TcbExtras.Signed) ? SignatureBytes : 0);
+        int room = 40 - 4 - OptionBytes(c);
         return room / 8;
     }
 

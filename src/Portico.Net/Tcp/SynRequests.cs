@@ -89,7 +89,7 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
-        if (!Passes(FilterOf(request), ref seg))
+        if (!Passes(ListenerOf(request)?.Filter, ref seg))
         {
             return;
         }

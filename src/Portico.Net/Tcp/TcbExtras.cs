@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portico.Net;
 
 /// <summary>More booleans of a connection: of what most connections do not use.</summary>
@@ -147,11 +149,25 @@ internal struct TcpSide
 // Side records come with the first feature that needs one, and go with the connection.
 public sealed unsafe partial class TcpLayer
 {
+    private static readonly TcpSide s_noSide;
+
     private Slab<TcpSide> _sides = null!;
 
     private static bool Has(Tcb* c, TcbExtras extra) => (c->Extras & extra) != 0;
 
     private static void SetExtra(Tcb* c, TcbExtras extra, bool on) => c->Extras = on ? c->Extras | extra : c->Extras & ~extra;
+
+    /// <summary>The side record, to read what it says; one of zeros where there is none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref readonly TcpSide SideOf(Tcb* c)
+    {
+        if (c->Side == 0)
+        {
+            return ref s_noSide;
+        }
+
+        return ref *_sides.At(c->Side);
+    }
 
     /// <summary>The side record, made when there is none; null without memory.</summary>
     private TcpSide* NeedSide(Tcb* c)

@@ -227,7 +227,7 @@ public sealed unsafe partial class TcpLayer
                 value = c->TrafficClass;
                 break;
             case TcpOption.TCP_NOTSENT_LOWAT:
-                value = c->Side == 0 ? 0 : (int)_sides.At(c->Side)->NotSentLow;
+                value = (int)SideOf(c).NotSentLow;
                 break;
             case TcpOption.IP_MINTTL:
                 value = c->HopLimitMin;
@@ -335,7 +335,7 @@ public sealed unsafe partial class TcpLayer
             LastDataReceivedMillis = now - c->LastReceivedMillis,
             LastAckReceivedMillis = now - c->LastAckMillis,
             Delivered = c->Delivered,
-            DeliveredMarked = c->Side == 0 ? 0 : _sides.At(c->Side)->DeliveredMarked,
+            DeliveredMarked = SideOf(c).DeliveredMarked,
             TotalRetrans = c->TotalRetrans,
             NotSentBytes = HasUnsent(c) ? c->WriteSeq - c->SndNxt : 0,
             ReceiveQueueBytes = c->RxHead == null ? 0 : c->RcvNxt - c->CopiedSeq - (Has(c, TcbFlags.FinReceived) ? 1u : 0),
@@ -353,7 +353,7 @@ public sealed unsafe partial class TcpLayer
             PacingRateMax = PacingRateMax(c),
             SegsIn = c->SegsIn,
             Congestion = c->Algorithm,
-            ReceivedTrafficClass = c->Side == 0 ? (byte)0 : _sides.At(c->Side)->ReceivedTrafficClass,
+            ReceivedTrafficClass = SideOf(c).ReceivedTrafficClass,
         };
     }
 

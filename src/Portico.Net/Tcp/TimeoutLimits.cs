@@ -17,7 +17,7 @@ public sealed unsafe partial class TcpLayer
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private uint RtoMaxMillis(Tcb* c)
     {
-        uint own = c->Side == 0 ? 0 : _sides.At(c->Side)->RtoMaxMillis;
+        uint own = SideOf(c).RtoMaxMillis;
         return own != 0 ? own : (uint)Settings.tcp_rto_max_ms;
     }
 
@@ -26,13 +26,13 @@ public sealed unsafe partial class TcpLayer
 
     private int RtoMinMicros(Tcb* c)
     {
-        uint own = c->Side == 0 ? 0 : _sides.At(c->Side)->RtoMinMicros;
+        uint own = SideOf(c).RtoMinMicros;
         return own != 0 ? (int)own : Settings.tcp_rto_min_us;
     }
 
     private int OwnDelayedAckMaxMicros(Tcb* c)
     {
-        uint own = c->Side == 0 ? 0 : _sides.At(c->Side)->DelayedAckMaxMicros;
+        uint own = SideOf(c).DelayedAckMaxMicros;
         return own != 0 ? (int)own : DelayedAckMaxMicros;
     }
 

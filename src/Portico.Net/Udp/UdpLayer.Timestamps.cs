@@ -38,7 +38,7 @@ public sealed partial class UdpLayer
         }
     }
 
-    void ITransmitStampClient.OnTransmit(Packet packet, NetworkInterface output)
+    void ITransmitStampClient.OnTransmit(TransmitTime what, Packet packet, NetworkInterface output)
     {
         ref TransmitStamp stamp = ref packet.Stamp;
         if (!TryGet(new UdpHandle(stamp.Socket, stamp.Generation), out UdpSocket? socket))
@@ -46,23 +46,10 @@ public sealed partial class UdpLayer
             return;
         }
 
-        if ((stamp.Flags & TimestampingFlags.SOF_TIMESTAMPING_TX_SCHED) != 0)
-        {
-            Tell(socket, TransmitTime.SCM_TSTAMP_SCHED, packet, output);
-        }
-
-        if ((stamp.Flags & TimestampingFlags.SOF_TIMESTAMPING_TX_SOFTWARE) != 0)
-        {
-            Tell(socket, TransmitTime.SCM_TSTAMP_SND, packet, output);
-        }
-    }
-
-    private void Tell(UdpSocket socket, TransmitTime what, Packet packet, NetworkInterface output)
-    {
         TransmitStampContext context = new()
         {
             Flags = socket.Timestamping,
-            Id = packet.Stamp.Key,
+            Id = stamp.Key,
             Now = _engine.Now,
             MemoryUsed = socket.ReceiveMemory,
             MemoryMax = socket.ReceiveMemoryMax,
