@@ -99,6 +99,9 @@ public sealed class Engine : IDisposable
     /// <summary>When the engine next has something to do by itself; <see cref="MonoTime.Never"/> if nothing is scheduled.</summary>
     public MonoTime NextDeadline => HasPending ? Now : MonoTime.Min(MonoTime.Min(_events.NextTime, Timers.NextDeadline), TimerSource?.NextDeadline ?? MonoTime.Never);
 
+    /// <summary>Where to ask for the time, for a driver that does not tell it in every entry; null where all do.</summary>
+    public Func<MonoTime>? Clock { get; set; }
+
     /// <summary>Timers that a kernel keeps and that expire with the engine's own; null for none.</summary>
     public ITimerSource? TimerSource { get; set; }
 
@@ -118,6 +121,15 @@ public sealed class Engine : IDisposable
         {
             Now = now;
             NowMillis = (uint)(now.Nanoseconds / 1_000_000);
+        }
+    }
+
+    /// <summary>The entry has been told no time, and what is done now depends on it.</summary>
+    internal void CatchUp()
+    {
+        if (Clock != null)
+        {
+            EnterAt(Clock());
         }
     }
 

@@ -6,6 +6,9 @@ namespace Portico.Kernel;
 /// <summary>A call on a file that can be made again when the file was not ready.</summary>
 internal interface IFileCall<TResult>
 {
+    /// <summary>Whether it makes no difference when the call is made: see <see cref="StackDriver.EnterTimeless"/>.</summary>
+    static virtual bool IsTimeless => false;
+
     /// <summary>Under the lock: makes the call; EAGAIN when the file is not ready.</summary>
     Errno TryPerform(out TResult result);
 }

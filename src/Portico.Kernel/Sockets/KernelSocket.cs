@@ -58,7 +58,7 @@ public abstract class KernelSocket : KernelFile, ISocketOwner, IDisposable
     private protected Errno Try<TCall, TResult>(ref TCall call, SocketEvents interest, out TResult result)
         where TCall : struct, IFileCall<TResult>, allows ref struct
     {
-        using (Driver.Enter())
+        using (TCall.IsTimeless ? Driver.EnterTimeless() : Driver.Enter())
         {
             return TryInScope(ref call, interest, out result);
         }
@@ -69,7 +69,7 @@ public abstract class KernelSocket : KernelFile, ISocketOwner, IDisposable
         where TCall : struct, IFileCall<TResult>, allows ref struct
     {
         BlockingWaiter waiter;
-        using (Driver.Enter())
+        using (TCall.IsTimeless ? Driver.EnterTimeless() : Driver.Enter())
         {
             Errno error = TryInScope(ref call, interest, out result);
             if (error != Errno.EAGAIN || timeout == TimeSpan.Zero)

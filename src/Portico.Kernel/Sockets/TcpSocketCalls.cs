@@ -39,6 +39,8 @@ internal ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, TcpReceiveF
     private TcpReceiveLoan _loan;
     private bool _hasLoan;
 
+    public static bool IsTimeless => true;
+
     public Errno TryPerform(out int result)
     {
         result = 0;
@@ -73,7 +75,7 @@ internal ref struct ReceiveCall(TcpSocket socket, Span<byte> buffer, TcpReceiveF
         }
 
         _loan.CopyTo(_buffer);
-        using (socket.Driver.Enter())
+        using (socket.Driver.EnterTimeless())
         {
             socket.Stack.Tcp.ReturnReceived(socket.Handle, ref _loan);
         }

@@ -430,7 +430,7 @@ public sealed unsafe partial class TcpLayer
             ack.Facts |= AckFacts.SetTransmitTimer;
         }
 
-        CongestionPacketsAcked(c, ack.AckedPackets, ack.Rate.RttMicros);
+        CongestionPacketsAcked(c, ack.Rate.RttMicros);
         if (!sack)
         {
             // Segments may have become fewer, or lost, since the duplicates were counted.
@@ -496,7 +496,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->Rtt.Sample(rtt, c->SndUna, c->SndNxt, RtoMinMicros(c));
-        c->Extras &= ~TcbExtras.RtoOfDestination;
+        c->DestinationRtoMillis = 0;
         c->Backoff = 0;
         return true;
     }

@@ -187,7 +187,10 @@ public sealed unsafe partial class TcpLayer
         SendAck(c);
     }
 
-    /// <summary>The application has read: tell the peer when that makes a difference to it (Linux: tcp_cleanup_rbuf).</summary>
+    /// <summary>
+    /// The application has read: tell the peer when that makes a difference to it (Linux: tcp_cleanup_rbuf). The entry may have been told no
+    /// time: the pace of reading is then measured by when the last data has arrived.
+    /// </summary>
     private void AfterRead(Tcb* c, int copied)
     {
         AdjustReceiveSpace(c);
@@ -215,6 +218,7 @@ public sealed unsafe partial class TcpLayer
 
         if (now)
         {
+            _engine.CatchUp();
             SendAck(c);
         }
     }

@@ -13,15 +13,9 @@ public sealed unsafe partial class TcpLayer
         CwndCount = c->CwndCount,
         CwndClamp = uint.MaxValue,
         PriorCwnd = c->Flight != null ? c->Flight->PriorCwnd : 0,
-        Mss = c->Mss,
-        SrttMicros = c->Rtt.SrttMicros,
-        MinRttMicros = c->Rtt.MinRttMicros,
-        IsPaced = Has(c, TcbFlags.Paced),
         HystartDetect = Settings.hystart_detect,
         Now = _engine.Now,
         LastSent = new MonoTime(NowNanos - ((long)(NowMillis - c->LastSentMillis) * 1_000_000)),
-        PacketsInFlight = PacketsInFlight(c),
-        SndUna = c->SndUna,
         SndNxt = c->SndNxt,
     };
 
@@ -90,23 +84,32 @@ public sealed unsafe partial class TcpLayer
         Adopt(c, context);
     }
 
-    /// <summary>The algorithm hears of each ACK of new data, with a round-trip sample where there is one.</summary>
-    private void CongestionPacketsAcked(Tcb* c, uint packets, int rttMicros)
+    /// <summary>The algorithm hears of each ACK of new data with a round-trip sample; negative if it has none.</summary>
+    private void CongestionPacketsAcked(Tcb* c, int rttMicros)
     {
         if (rttMicros < 0 || c->Algorithm == TcpCongestion.Reno || IsBbr(c))
         {
             return;
         }
 
-        CongestionContext context = ContextOf(c);
-        context.Acked = packets;
-        Congestion.OnPacketsAcked(c->Algorithm, ref c->Congestion, ref context, rttMicros);
-        Adopt(c, context);
-        if (context.Exit != HystartExit.None)
+        RttSample sample = default;
+        sample.RttMicros = (uint)Math.Max(1, rttMicros);
+        sample.Cwnd = c->Cwnd;
+        sample.SsThresh = c->SsThresh;
+        sample.SndUna = c->SndUna;
+        sample.SndNxt = c->SndNxt;
+        sample.Mss = c->Mss;
+        sample.SrttMicros = c->Rtt.SrttMicros;
+        sample.HystartDetect = Settings.hystart_detect;
+        sample.Now = _engine.Now;
+        sample.IsPaced = Has(c, TcbFlags.Paced);
+        HystartExit exit = Congestion.OnPacketsAcked(c->Algorithm, ref c->Congestion, in sample);
+        if (exit != HystartExit.None)
         {
-            bool isTrain = context.Exit == HystartExit.Train;
+            c->SsThresh = c->Cwnd;
+            bool isTrain = exit == HystartExit.Train;
             ++Mib[isTrain ? TcpCounter.TCPHystartTrainDetect : TcpCounter.TCPHystartDelayDetect];
-            Mib[isTrain ? TcpCounter.TCPHystartTrainCwnd : TcpCounter.TCPHystartDelayCwnd] += context.Cwnd;
+            Mib[isTrain ? TcpCounter.TCPHystartTrainCwnd : TcpCounter.TCPHystartDelayCwnd] += c->Cwnd;
         }
     }
 
@@ -174,7 +177,8 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->CwndUsed = Math.Max(c->CwndUsed, c->PacketsOut);
-        if (Settings.tcp_slow_start_after_idle && !IsBbr(c) && NowMillis - c->CwndStampMillis >= (uint)(RtoNanos(c) / 1_000_000))
+        uint unused = NowMillis - c->CwndStampMillis;
+        if (unused != 0 && Settings.tcp_slow_start_after_idle && !IsBbr(c) && unused >= (uint)(RtoNanos(c) / 1_000_000))
         {
             DecayUnusedWindow(c);
         }
@@ -207,7 +211,8 @@ public sealed unsafe partial class TcpLayer
     /// <summary>RFC 5681 4.1: after an RTO without sending, the window halves for each RTO of silence, down to the initial one.</summary>
     private void RestartAfterIdle(Tcb* c)
     {
-        if (!Settings.tcp_slow_start_after_idle || c->PacketsOut > 0 || IsBbr(c))
+        uint idle = NowMillis - c->LastSentMillis;
+        if (idle <= 1 || !Settings.tcp_slow_start_after_idle || c->PacketsOut > 0 || IsBbr(c))
         {
             return;
         }
@@ -215,7 +220,6 @@ public sealed unsafe partial class TcpLayer
         // Probing a window backs off without making the timeout longer.
         long timeout = c->Pending == PendingTimer.Persist ? RtoMicros(c) * 1000L : RtoNanos(c);
         uint rto = Math.Max((uint)(timeout / 1_000_000), 1);
-        uint idle = NowMillis - c->LastSentMillis;
         if (idle <= rto)
         {
             return;

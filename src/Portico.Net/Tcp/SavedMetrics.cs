@@ -74,23 +74,15 @@ public sealed unsafe partial class TcpLayer
 
         c->Reordering = known.Reordering != 0 ? known.Reordering : c->Reordering;
 
-        // The handshake's packets are small: what data took before tells more.
-        SetExtra(c, TcbExtras.RtoOfDestination, known.SrttTimes8 > c->Rtt.SrttTimes8);
-    }
-
-    /// <summary>The timeout before back-off: until a round trip of data is known that which the destination's makes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int RtoMicros(Tcb* c) => Has(c, TcbExtras.RtoOfDestination) ? RtoOfDestination(c) : c->Rtt.RtoMicros;
-
-    private int RtoOfDestination(Tcb* c)
-    {
-        ref DestinationMetrics known = ref _destinations.Find(c->LocalAddress, c->RemoteAddress);
-        if (Unsafe.IsNullRef(ref known) || known.SrttTimes8 == 0)
+        if (known.SrttTimes8 > c->Rtt.SrttTimes8)
         {
-            return c->Rtt.RtoMicros;
+            // The handshake's packets are small: what data took before tells more.
+            int srtt = known.SrttTimes8 >> 3;
+            c->DestinationRtoMillis = (ushort)Math.Min((srtt + Math.Max(2 * srtt, RtoMinMicros(c)) + 999) / 1000, ushort.MaxValue);
         }
-
-        int srtt = known.SrttTimes8 >> 3;
-        return srtt + Math.Max(2 * srtt, RtoMinMicros(c));
     }
+
+    /// <summary>The timeout before back-off.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int RtoMicros(Tcb* c) => c->DestinationRtoMillis != 0 ? c->DestinationRtoMillis * 1000 : c->Rtt.RtoMicros;
 }

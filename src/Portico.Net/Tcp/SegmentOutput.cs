@@ -139,11 +139,11 @@ public sealed unsafe partial class TcpLayer
             return false;
         }
 
-        // The path may have become narrower since the segment was cut.
-        mss = Math.Min(mss, (uint)(MssOfPath(c) - OptionBytes(c)));
-        if (payload > mss)
+        if (payload > Math.Min(mss, c->Mss))
         {
-            packet.GsoSize = (int)mss;
+            // The path may have become narrower since the segment was cut.
+            mss = Math.Min(mss, (uint)(MssOfPath(c) - OptionBytes(c)));
+            packet.GsoSize = payload > mss ? (int)mss : 0;
         }
 
         packet.Notes = notes;
@@ -288,16 +288,16 @@ public sealed unsafe partial class TcpLayer
     private void SendPacket(Tcb* c, Packet packet, uint segments = 1)
     {
         Mib[TcpCounter.OutSegs] += segments;
-        IpSend send = new()
-        {
-            Source = c->LocalAddress,
-            Destination = c->RemoteAddress,
-            Protocol = IpProtocol.Tcp,
-            HopLimit = c->HopLimit,
-            TrafficClass = c->TrafficClass,
-            DontFragment = true,
-            FlowLabel = FlowLabelOf(c),
-        };
+
+        // Filled in place: an initializer's copy would wait for its own stores.
+        IpSend send = default;
+        send.Source = c->LocalAddress;
+        send.Destination = c->RemoteAddress;
+        send.Protocol = IpProtocol.Tcp;
+        send.HopLimit = c->HopLimit;
+        send.TrafficClass = c->TrafficClass;
+        send.DontFragment = true;
+        send.FlowLabel = FlowLabelOf(c);
         _stack.Ip.Send(packet, c->Route, send);
     }
 

@@ -131,6 +131,7 @@ public sealed unsafe partial class TcpLayer
         uint mss = CurrentMss(c);
         uint most = 0;
         uint sent = 0;
+        bool isFirst = c->PacketsOut == 0;
         if (burst == Burst.All && Has(c, TcbExtras.ProbesMtu))
         {
             switch (ProbeMtu(c, mss))
@@ -213,10 +214,14 @@ public sealed unsafe partial class TcpLayer
             }
         }
 
-        FinishWrite(c, sent, burst, cwndLimited, windowLimited);
+        FinishWrite(c, sent, cwndLimited, windowLimited);
+        if (sent > 0)
+        {
+            StartTimer(c, isFirst, burst == Burst.Probe);
+        }
     }
 
-    private void FinishWrite(Tcb* c, uint sent, Burst burst, bool cwndLimited, bool windowLimited)
+    private void FinishWrite(Tcb* c, uint sent, bool cwndLimited, bool windowLimited)
     {
         if (windowLimited)
         {
@@ -233,20 +238,9 @@ public sealed unsafe partial class TcpLayer
             ValidateCwnd(c, cwndLimited);
         }
 
-        if (sent == 0)
-        {
-            return;
-        }
-
-        if (IsReducing(c))
+        if (sent > 0 && IsReducing(c))
         {
             c->Flight->PrrOut += sent;
-        }
-
-        if (burst != Burst.Probe)
-        {
-            // One probe for a tail: the timer is set by what makes the tail.
-            ScheduleLossProbe(c, false);
         }
     }
 
@@ -309,17 +303,27 @@ public sealed unsafe partial class TcpLayer
             c->SndSml = segment->Node.End;
         }
 
-        bool first = c->PacketsOut == 0;
-        c->PacketsOut += segment->PacketCount;
-        Mib[TcpCounter.TCPOrigDataSent] += segment->PacketCount;
-        if (first || c->Pending == PendingTimer.LossProbe)
+        if (c->PacketsOut == 0)
         {
-            // Any persist timer makes way for the retransmission timer.
-            c->Backoff = first ? (byte)0 : c->Backoff;
-            RearmRetransmitTimer(c);
+            // What the persist timer has backed off by does not count.
+            c->Backoff = 0;
         }
 
+        c->PacketsOut += segment->PacketCount;
+        Mib[TcpCounter.TCPOrigDataSent] += segment->PacketCount;
         return true;
+    }
+
+    /// <summary>
+    /// New data is out: the tail's probe runs, but for a <paramref name="isProbe"/> itself, or else the retransmission timer, for which any
+    /// persist timer makes way (RFC 6298 5.1).
+    /// </summary>
+    private void StartTimer(Tcb* c, bool isFirst, bool isProbe)
+    {
+        if ((isProbe || !ScheduleLossProbe(c, false)) && (isFirst || c->Pending == PendingTimer.LossProbe))
+        {
+            RearmRetransmitTimer(c);
+        }
     }
 
     /// <summary>Linux's tcp_sndbuf_expand: room for twice the window (thrice with BBR), so that the application can refill while it is on its way.</summary>

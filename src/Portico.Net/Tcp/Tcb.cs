@@ -447,6 +447,9 @@ internal unsafe struct Tcb
 
     /// <summary>What the sender is busy with since when, and the milliseconds of each (tcpi_busy_time and following).</summary>
     public SenderActivity Activity;
+
+    /// <summary>The timeout that the destination's earlier connections suggest, until a round trip of data is known; 0 for none.</summary>
+    public ushort DestinationRtoMillis;
     public uint ActivitySinceMillis;
     public uint BusyMillis;
     public uint WindowLimitedMillis;

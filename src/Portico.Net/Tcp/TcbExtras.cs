@@ -75,9 +75,6 @@ internal enum TcbExtras : uint
     /// <summary>SO_DONTROUTE: the route goes through no gateway.</summary>
     DontRoute = 1 << 21,
 
-    /// <summary>The timeout is that of earlier connections to the destination, until there is a sample.</summary>
-    RtoOfDestination = 1 << 28,
-
     /// <summary>Larger segments are tried (RFC 4821); the side record has how large.</summary>
     ProbesMtu = 1 << 29,
 

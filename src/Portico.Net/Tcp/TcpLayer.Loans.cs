@@ -67,7 +67,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         int length = Math.Min(Math.Min(SendRoom(c), bytes), BlockPool.LargeBytes);
-        length = NotSentLow(c) == uint.MaxValue ? length : Math.Min(length, AppendRoom(c, TcpSendFlags.None));
+        length = NotSentLow(c) == uint.MaxValue ? length : Math.Min(length, AppendRoom(c, SegmentGoal(c, TcpSendFlags.None)));
         if (length <= 0)
         {
             return RefuseWrite(c, Errno.EAGAIN);
@@ -110,7 +110,7 @@ public sealed unsafe partial class TcpLayer
         int lastEnd = last == null ? 0 : last->End;
         LinkBlock(c, block, c->WriteSeq);
         block->End = length;
-        if (!QueueWritten(c, block, (uint)length, false, flags))
+        if (!QueueWritten(c, block, (uint)length, SegmentGoal(c, flags), false, flags))
         {
             DropCopied(c, last, lastEnd);
             return RefuseWrite(c, Errno.ENOBUFS);

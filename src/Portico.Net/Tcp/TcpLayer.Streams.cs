@@ -24,7 +24,8 @@ public sealed unsafe partial class TcpLayer
             return error;
         }
 
-        int room = AppendRoom(c, flags);
+        uint goal = SegmentGoal(c, flags);
+        int room = AppendRoom(c, goal);
         if (data.Length > 0 && room == 0)
         {
             return RefuseWrite(c, Errno.EAGAIN);
@@ -35,10 +36,14 @@ public sealed unsafe partial class TcpLayer
         while (sent < data.Length && !isFull)
         {
             int wanted = Math.Min(room, data.Length - sent);
-            int count = Append(c, data.Slice(sent, wanted), data.Length - sent, flags);
+            int count = Append(c, data.Slice(sent, wanted), data.Length - sent, goal, flags);
             sent += count;
             isFull = count < wanted || wanted == 0;
-            room = sent < data.Length ? AppendRoom(c, flags) : 0;
+            if (sent < data.Length)
+            {
+                goal = SegmentGoal(c, flags);
+                room = AppendRoom(c, goal);
+            }
         }
 
         if (sent == 0 && data.Length > 0)
@@ -62,12 +67,12 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>Appends a part of a write that fits into one segment; returns how much memory there was for.</summary>
-    private int Append(Tcb* c, ReadOnlySpan<byte> data, int whole, TcpSendFlags flags)
+    private int Append(Tcb* c, ReadOnlySpan<byte> data, int whole, uint goal, TcpSendFlags flags)
     {
         Block* last = c->SndBlockTail;
         int lastEnd = last == null ? 0 : last->End;
         int count = CopyIn(c, data, whole);
-        if (count > 0 && !QueueWritten(c, last == null ? c->SndBlockHead : last, (uint)count, count < whole, flags))
+        if (count > 0 && !QueueWritten(c, last == null ? c->SndBlockHead : last, (uint)count, goal, count < whole, flags))
         {
             DropCopied(c, last, lastEnd);
             return 0;

@@ -492,6 +492,10 @@ public sealed unsafe partial class TcpLayer
         }
 
         segment->Flags |= TcpFlags.Psh;
-        SendNew(c, segment, mss);
+        bool isFirst = c->PacketsOut == 0;
+        if (SendNew(c, segment, mss))
+        {
+            StartTimer(c, isFirst, isProbe: true);
+        }
     }
 }

@@ -22,12 +22,11 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>
-    /// How many bytes a write may append now: what the last unsent segment has room for, or a new one while the buffer is not full. So a
-    /// write may exceed the buffer by most of a segment, as in Linux.
+    /// How many bytes a write may append now, in segments of <paramref name="goal"/>: what the last unsent one has room for, or a new one
+    /// while the buffer is not full. So a write may exceed the buffer by most of a segment, as in Linux.
     /// </summary>
-    private int AppendRoom(Tcb* c, TcpSendFlags flags)
+    private int AppendRoom(Tcb* c, uint goal)
     {
-        uint goal = SegmentGoal(c, flags);
         SendSegment* tail = c->UnsentTail;
         uint length = tail == null || (tail->Marks & SegmentMarks.EndOfRecord) != 0 ? goal : tail->Node.End - tail->Node.Start;
         return length < goal ? (int)(goal - length) : SendRoom(c) > 0 && IsBelowNotSentLow(c) ? (int)goal : 0;
@@ -43,13 +42,12 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>
-    /// Makes segments of bytes that lie at the end of the block chain, <paramref name="first"/> being the block of the first or one
-    /// before it, and sends what is full on the way, as one write(2) does, of which there may be <paramref name="more"/>. False without
-    /// memory: nothing was queued then.
+    /// Makes segments of up to <paramref name="goal"/> bytes of what lies at the end of the block chain, <paramref name="first"/> being the
+    /// block of the first or one before it, and sends what is full on the way, as one write(2) does, of which there may be
+    /// <paramref name="more"/>. False without memory: nothing was queued then.
     /// </summary>
-    private bool QueueWritten(Tcb* c, Block* first, uint bytes, bool more, TcpSendFlags flags)
+    private bool QueueWritten(Tcb* c, Block* first, uint bytes, uint goal, bool more, TcpSendFlags flags)
     {
-        uint goal = SegmentGoal(c, flags);
         bool begins = !Has(c, TcbFlags.WriteContinues);
         while (bytes > 0)
         {

@@ -8,6 +8,7 @@ public unsafe class CongestionTests
         private readonly TcpCongestion _algorithm;
         private readonly uint _acksPer;
         private CongestionState _state;
+        private uint _sndUna;
 
         public CongestionContext Context;
 
@@ -22,8 +23,6 @@ public unsafe class CongestionTests
                 SsThresh = CongestionContext.SsThreshInfinite,
                 CwndClamp = uint.MaxValue,
                 HystartDetect = 3,
-                Mss = 1460,
-                SrttMicros = RttMicros,
                 SndNxt = 1,
             };
             Congestion.Initialize(algorithm, ref _state, ref Context);
@@ -43,9 +42,25 @@ public unsafe class CongestionTests
             for (uint acked = 0; acked < packets; acked += _acksPer)
             {
                 Context.Acked = Math.Min(_acksPer, packets - acked);
-                Context.SndUna += Context.Acked * 1460;
+                _sndUna += Context.Acked * 1460;
                 Context.Now = start + Duration.FromMicroseconds((long)RttMicros * (acked + 1) / packets);
-                Congestion.OnPacketsAcked(_algorithm, ref _state, ref Context, RttMicros);
+                RttSample sample = new()
+                {
+                    RttMicros = (uint)RttMicros,
+                    Cwnd = Context.Cwnd,
+                    SsThresh = Context.SsThresh,
+                    SndUna = _sndUna,
+                    SndNxt = Context.SndNxt,
+                    Mss = 1460,
+                    SrttMicros = RttMicros,
+                    HystartDetect = Context.HystartDetect,
+                    Now = Context.Now,
+                };
+                if (Congestion.OnPacketsAcked(_algorithm, ref _state, in sample) != HystartExit.None)
+                {
+                    Context.SsThresh = Context.Cwnd;
+                }
+
                 Congestion.CongestionAvoid(_algorithm, ref _state, ref Context);
             }
 

@@ -116,35 +116,17 @@ internal struct CongestionContext
     /// <summary>Packets that this acknowledgment newly acknowledges.</summary>
     public uint Acked;
 
-    public uint Mss;
-    public int SrttMicros;
-    public int MinRttMicros;
-
     /// <summary>How CUBIC may find the end of slow start: <see cref="DetectByTrains"/> and the others.</summary>
     public int HystartDetect;
-
-    /// <summary>What has just ended slow start.</summary>
-    public HystartExit Exit;
-
-    /// <summary>Whether segments are paced: an acknowledgment train then takes twice as long.</summary>
-    public bool IsPaced;
 
     public MonoTime Now;
 
     /// <summary>When data was last sent; for <see cref="CongestionEvent.TransmitStart"/>.</summary>
     public MonoTime LastSent;
 
-    public uint PacketsInFlight;
-    public uint SndUna;
     public uint SndNxt;
 
     public readonly bool InSlowStart => Cwnd < SsThresh;
-
-    public void LeaveSlowStart(HystartExit by)
-    {
-        SsThresh = Cwnd;
-        Exit = by;
-    }
 
     /// <summary>
     /// Exponential growth up to the threshold by what was acknowledged (RFC 3465 without its limit, as Linux does it). Returns what is
@@ -182,6 +164,26 @@ internal struct CongestionContext
     }
 }
 
+/// <summary>A round trip that an acknowledgment has measured, and what the search for the end of slow start asks beside it; there is one for nearly every ACK.</summary>
+internal struct RttSample
+{
+    /// <summary>The round trip of the segment delivered last; at least 1.</summary>
+    public uint RttMicros;
+    public uint Cwnd;
+    public uint SsThresh;
+    public uint SndUna;
+    public uint SndNxt;
+    public uint Mss;
+    public int SrttMicros;
+
+    /// <summary>How the end of slow start may be found: <see cref="CongestionContext.DetectByTrains"/> and the others.</summary>
+    public int HystartDetect;
+    public MonoTime Now;
+
+    /// <summary>Whether segments are paced: an acknowledgment train then takes twice as long.</summary>
+    public bool IsPaced;
+}
+
 /// <summary>A congestion-control algorithm, without any state of its own.</summary>
 internal interface ICongestionControl
 {
@@ -193,8 +195,8 @@ internal interface ICongestionControl
     /// <summary>Grows the window, which was what limited the sender, for <see cref="CongestionContext.Acked"/> packets.</summary>
     static abstract void CongestionAvoid(ref CongestionState state, ref CongestionContext context);
 
-    /// <summary>An acknowledgment with a round-trip sample; negative if it has none.</summary>
-    static abstract void OnPacketsAcked(ref CongestionState state, ref CongestionContext context, int rttMicros);
+    /// <summary>An acknowledgment with a round-trip sample; whether slow start has to end, at the window of now.</summary>
+    static abstract HystartExit OnPacketsAcked(ref CongestionState state, in RttSample sample);
 
     /// <summary>The window to return to when a reduction turns out to have been unnecessary.</summary>
     static abstract uint UndoCwnd(ref CongestionState state, ref CongestionContext context);
@@ -237,18 +239,11 @@ internal static class Congestion
         }
     }
 
-    public static void OnPacketsAcked(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context, int rttMicros)
+    public static HystartExit OnPacketsAcked(TcpCongestion algorithm, ref CongestionState state, in RttSample sample) => algorithm switch
     {
-        switch (algorithm)
-        {
-            case TcpCongestion.Reno:
-                Reno.OnPacketsAcked(ref state, ref context, rttMicros);
-                break;
-            default:
-                Cubic.OnPacketsAcked(ref state, ref context, rttMicros);
-                break;
-        }
-    }
+        TcpCongestion.Reno => Reno.OnPacketsAcked(ref state, in sample),
+        _ => Cubic.OnPacketsAcked(ref state, in sample),
+    };
 
     public static uint UndoCwnd(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context) => algorithm switch
     {

@@ -33,7 +33,7 @@ internal readonly struct Cubic : ICongestionControl
     {
         state = default;
         state.CurrentRttMicros = uint.MaxValue;
-        StartRound(ref state, in context);
+        StartRound(ref state, context.HystartDetect, context.Now, context.SndNxt);
     }
 
     public static uint SsThresh(ref CongestionState state, ref CongestionContext context)
@@ -63,33 +63,30 @@ internal readonly struct Cubic : ICongestionControl
         context.IncreaseAdditively(state.GrowthInterval, acked);
     }
 
-    public static void OnPacketsAcked(ref CongestionState state, ref CongestionContext context, int rttMicros)
+    public static HystartExit OnPacketsAcked(ref CongestionState state, in RttSample sample)
     {
         // Samples from just after a reduction still show the full queue.
-        if (rttMicros < 0 || (state.EpochStart != 0 && Milliseconds(context.Now) - state.EpochStart < 1_000))
+        if (state.EpochStart != 0 && Milliseconds(sample.Now) - state.EpochStart < 1_000)
         {
-            return;
+            return HystartExit.None;
         }
 
-        uint delay = (uint)Math.Max(1, rttMicros);
-        if (state.DelayMinMicros == 0 || state.DelayMinMicros > delay)
+        if (state.DelayMinMicros == 0 || state.DelayMinMicros > sample.RttMicros)
         {
-            state.DelayMinMicros = delay;
+            state.DelayMinMicros = sample.RttMicros;
         }
 
-        if (!context.InSlowStart || state.ExitFound)
+        if (sample.Cwnd >= sample.SsThresh || state.ExitFound)
         {
-            return;
+            return HystartExit.None;
         }
 
-        if ((context.HystartDetect & CongestionContext.DetectByRounds) != 0)
+        if ((sample.HystartDetect & CongestionContext.DetectByRounds) != 0)
         {
-            HyStartPlusPlus.OnSample(ref state, ref context, delay);
+            return HyStartPlusPlus.OnSample(ref state, in sample);
         }
-        else if (context.Cwnd >= HystartLowWindow)
-        {
-            LookForExit(ref state, ref context, delay);
-        }
+
+        return sample.Cwnd >= HystartLowWindow ? LookForExit(ref state, in sample) : HystartExit.None;
     }
 
     public static uint UndoCwnd(ref CongestionState state, ref CongestionContext context) => Math.Max(context.Cwnd, context.PriorCwnd);
@@ -187,64 +184,65 @@ internal readonly struct Cubic : ICongestionControl
         }
     }
 
-    private static void StartRound(ref CongestionState state, in CongestionContext context)
+    private static void StartRound(ref CongestionState state, int detect, MonoTime now, uint sndNxt)
     {
-        if ((context.HystartDetect & CongestionContext.DetectByRounds) != 0)
+        if ((detect & CongestionContext.DetectByRounds) != 0)
         {
-            HyStartPlusPlus.StartRound(ref state, in context);
+            HyStartPlusPlus.StartRound(ref state, sndNxt);
             return;
         }
 
-        state.RoundStartMicros = state.LastAckMicros = Micros(context.Now);
-        state.RoundEndSeq = context.SndNxt;
+        state.RoundStartMicros = state.LastAckMicros = Micros(now);
+        state.RoundEndSeq = sndNxt;
         state.CurrentRttMicros = uint.MaxValue;
         state.SampleCount = 0;
     }
 
-    private static void LookForExit(ref CongestionState state, ref CongestionContext context, uint delay)
+    private static HystartExit LookForExit(ref CongestionState state, in RttSample sample)
     {
-        if (Seq.Gt(context.SndUna, state.RoundEndSeq))
+        if (Seq.Gt(sample.SndUna, state.RoundEndSeq))
         {
-            StartRound(ref state, in context);
+            StartRound(ref state, sample.HystartDetect, sample.Now, sample.SndNxt);
         }
 
+        HystartExit exit = HystartExit.None;
+
         // A train of closely spaced acknowledgments that lasts as long as half a round trip fills the path.
-        uint now = Micros(context.Now);
-        if ((context.HystartDetect & CongestionContext.DetectByTrains) != 0 && now - state.LastAckMicros <= HystartAckDeltaMicros)
+        uint now = Micros(sample.Now);
+        if ((sample.HystartDetect & CongestionContext.DetectByTrains) != 0 && now - state.LastAckMicros <= HystartAckDeltaMicros)
         {
             state.LastAckMicros = now;
-            uint threshold = state.DelayMinMicros + AckAggregationMicros(in context);
-            if (now - state.RoundStartMicros > (context.IsPaced ? threshold : threshold >> 1))
+            uint threshold = state.DelayMinMicros + AckAggregationMicros(in sample);
+            if (now - state.RoundStartMicros > (sample.IsPaced ? threshold : threshold >> 1))
             {
-                state.ExitFound = true;
-                context.LeaveSlowStart(HystartExit.Train);
+                exit = HystartExit.Train;
             }
         }
 
-        if ((context.HystartDetect & CongestionContext.DetectByDelay) == 0)
+        if ((sample.HystartDetect & CongestionContext.DetectByDelay) != 0)
         {
-            return;
+            // Round trips that grow by an eighth mean that a queue builds up.
+            state.CurrentRttMicros = Math.Min(state.CurrentRttMicros, sample.RttMicros);
+            if (state.SampleCount < HystartSamplesMin)
+            {
+                state.SampleCount++;
+            }
+            else if (state.CurrentRttMicros >
+                state.DelayMinMicros + Math.Clamp(state.DelayMinMicros >> 3, HystartDelayMinMicros, HystartDelayMaxMicros))
+            {
+                exit = HystartExit.Delay;
+            }
         }
 
-        // Round trips that grow by an eighth mean that a queue builds up.
-        state.CurrentRttMicros = Math.Min(state.CurrentRttMicros, delay);
-        if (state.SampleCount < HystartSamplesMin)
-        {
-            state.SampleCount++;
-        }
-        else if (state.CurrentRttMicros >
-            state.DelayMinMicros + Math.Clamp(state.DelayMinMicros >> 3, HystartDelayMinMicros, HystartDelayMaxMicros))
-        {
-            state.ExitFound = true;
-            context.LeaveSlowStart(HystartExit.Delay);
-        }
+        state.ExitFound |= exit != HystartExit.None;
+        return exit;
     }
 
     /// <summary>How much super-segments may spread a train: the time of four at the current rate, at most 1 ms.</summary>
-    private static uint AckAggregationMicros(in CongestionContext context)
+    private static uint AckAggregationMicros(in RttSample sample)
     {
-        ulong bytesPerRound = 2UL * context.Cwnd * context.Mss;
-        return bytesPerRound == 0 ? 0 : (uint)Math.Min(1_000, 4UL * 65_536 * (uint)Math.Max(0, context.SrttMicros) / bytesPerRound);
+        ulong bytesPerRound = 2UL * sample.Cwnd * sample.Mss;
+        return bytesPerRound == 0 ? 0 : (uint)Math.Min(1_000, 4UL * 65_536 * (uint)Math.Max(0, sample.SrttMicros) / bytesPerRound);
     }
 
     /// <summary>Counts from 1, so that 0 stands for "not yet" at the origin of time too.</summary>

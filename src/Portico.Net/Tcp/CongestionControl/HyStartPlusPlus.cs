@@ -14,13 +14,13 @@ internal static class HyStartPlusPlus
     private const byte ConservativeRoundsMax = 5;
 
     /// <summary>Whether it applies: only while nothing is known of the path (RFC 9406 4.2, last paragraph).</summary>
-    private static bool Applies(in CongestionState state, in CongestionContext context) =>
-        (context.HystartDetect & CongestionContext.DetectByRounds) != 0 && context.SsThresh >= CongestionContext.SsThreshInfinite && !state.ExitFound;
+    private static bool Applies(in CongestionState state, int detect, uint ssThresh) =>
+        (detect & CongestionContext.DetectByRounds) != 0 && ssThresh >= CongestionContext.SsThreshInfinite && !state.ExitFound;
 
     /// <summary>Slow start's growth; what is left for congestion avoidance.</summary>
     public static uint Grow(ref CongestionState state, ref CongestionContext context)
     {
-        if (state.ConservativeRounds == 0 || !Applies(state, context))
+        if (state.ConservativeRounds == 0 || !Applies(state, context.HystartDetect, context.SsThresh))
         {
             return context.SlowStart(context.Acked);
         }
@@ -29,40 +29,39 @@ internal static class HyStartPlusPlus
         return 0;
     }
 
-    public static void StartRound(ref CongestionState state, in CongestionContext context)
+    public static void StartRound(ref CongestionState state, uint sndNxt)
     {
         state.LastRoundRttMicros = state.CurrentRttMicros;
         state.CurrentRttMicros = uint.MaxValue;
         state.SampleCount = 0;
-        state.RoundEndSeq = context.SndNxt;
+        state.RoundEndSeq = sndNxt;
     }
 
-    public static void OnSample(ref CongestionState state, ref CongestionContext context, uint rttMicros)
+    public static HystartExit OnSample(ref CongestionState state, in RttSample sample)
     {
-        if (!Applies(state, context))
+        if (!Applies(state, sample.HystartDetect, sample.SsThresh))
         {
-            return;
+            return HystartExit.None;
         }
 
-        if (Seq.Gt(context.SndUna, state.RoundEndSeq))
+        if (Seq.Gt(sample.SndUna, state.RoundEndSeq))
         {
-            StartRound(ref state, in context);
+            StartRound(ref state, sample.SndNxt);
             if (state.ConservativeRounds == ConservativeRoundsMax)
             {
                 state.ExitFound = true;
-                context.LeaveSlowStart(HystartExit.Delay);
-                return;
+                return HystartExit.Delay;
             }
 
             // A round counts that conservative slow start began in the middle of.
             state.ConservativeRounds += state.ConservativeRounds > 0 ? (byte)1 : (byte)0;
         }
 
-        state.CurrentRttMicros = Math.Min(state.CurrentRttMicros, rttMicros);
+        state.CurrentRttMicros = Math.Min(state.CurrentRttMicros, sample.RttMicros);
         state.SampleCount = (byte)Math.Min(state.SampleCount + 1, SamplesMin);
         if (state.SampleCount < SamplesMin)
         {
-            return;
+            return HystartExit.None;
         }
 
         if (state.ConservativeRounds > 0)
@@ -82,5 +81,7 @@ internal static class HyStartPlusPlus
                 state.ConservativeRounds = 1;
             }
         }
+
+        return HystartExit.None;
     }
 }

@@ -22,9 +22,7 @@ internal readonly struct Reno : ICongestionControl
         context.IncreaseAdditively(context.Cwnd, acked);
     }
 
-    public static void OnPacketsAcked(ref CongestionState state, ref CongestionContext context, int rttMicros)
-    {
-    }
+    public static HystartExit OnPacketsAcked(ref CongestionState state, in RttSample sample) => HystartExit.None;
 
     public static uint UndoCwnd(ref CongestionState state, ref CongestionContext context) => Math.Max(context.Cwnd, context.PriorCwnd);
 
