@@ -26,11 +26,26 @@ internal struct DestinationMetrics
     public FastOpenCookie Cookie;
 }
 
-/// <summary>The metrics of all destinations, by own and remote address; bounded: the oldest makes room.</summary>
-internal sealed class DestinationCache(int countMax)
+/// <summary>The metrics of all destinations, by own and remote address; bounded: the oldest makes room. Peers choose their addresses: the hash is keyed.</summary>
+internal sealed class DestinationCache(int countMax, SipKey secret)
 {
-    private readonly Dictionary<(IpAddress Local, IpAddress Remote), DestinationMetrics> _entries = [];
-    private readonly Queue<(IpAddress Local, IpAddress Remote)> _order = new();
+    /// <summary>Both addresses of a path, with their hash: a comparer that had the key would be called for each look.</summary>
+    private readonly struct Key(in SipKey secret, in IpAddress local, in IpAddress remote) : IEquatable<Key>
+    {
+        private readonly IpAddress _local = local;
+        private readonly IpAddress _remote = remote;
+        private readonly int _hash = (int)SipHash.HashFlow(secret, local, remote, 0, 0);
+
+        public bool Equals(Key other) => _remote == other._remote && _local == other._local;
+
+        public override bool Equals(object? obj) => obj is Key other && Equals(other);
+
+        public override int GetHashCode() => _hash;
+    }
+
+    private readonly SipKey _secret = secret;
+    private readonly Dictionary<Key, DestinationMetrics> _entries = [];
+    private readonly Queue<Key> _order = new();
 
     public int Count => _entries.Count;
 
@@ -39,12 +54,13 @@ internal sealed class DestinationCache(int countMax)
 
     /// <summary>The entry; a null reference where there is none.</summary>
     public ref DestinationMetrics Find(in IpAddress local, in IpAddress remote) =>
-        ref CollectionsMarshal.GetValueRefOrNullRef(_entries, (local, remote));
+        ref CollectionsMarshal.GetValueRefOrNullRef(_entries, new Key(_secret, local, remote));
 
     /// <summary>The entry, made where there is none. The reference is good until the next is made.</summary>
     public ref DestinationMetrics Need(in IpAddress local, in IpAddress remote)
     {
-        ref DestinationMetrics found = ref Find(local, remote);
+        Key key = new(_secret, local, remote);
+        ref DestinationMetrics found = ref CollectionsMarshal.GetValueRefOrNullRef(_entries, key);
         if (!Unsafe.IsNullRef(ref found))
         {
             return ref found;
@@ -56,8 +72,8 @@ internal sealed class DestinationCache(int countMax)
             Evicted++;
         }
 
-        _order.Enqueue((local, remote));
-        return ref CollectionsMarshal.GetValueRefOrAddDefault(_entries, (local, remote), out _);
+        _order.Enqueue(key);
+        return ref CollectionsMarshal.GetValueRefOrAddDefault(_entries, key, out _);
     }
 
     /// <summary>Forgets all (ip tcp_metrics flush all).</summary>

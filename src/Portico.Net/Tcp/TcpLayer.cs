@@ -60,7 +60,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
         _timerHandler = _engine.Timers.Register(this);
         _sides = _engine.Own(new Slab<TcpSide>(Settings.ConnectionsMax));
         _savedSyns = _engine.Own(new Slab<SavedSyn>(Settings.ConnectionsMax));
-        _destinations = new DestinationCache(Settings.DestinationsMax);
+        _destinations = new DestinationCache(Settings.DestinationsMax, _flowKey);
         InitializeListening();
         InitializeTimeWait();
     }
