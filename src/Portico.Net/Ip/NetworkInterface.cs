@@ -4,6 +4,7 @@ namespace Portico.Net;
 public sealed partial class NetworkInterface : ILinkClient
 {
     private readonly List<InterfaceAddress> _addresses = [];
+    private readonly bool _hasNoHeader;
     private LinkFeatures _features;
     private int _mtu;
     private bool _isUp = true;
@@ -24,6 +25,7 @@ public sealed partial class NetworkInterface : ILinkClient
         Link = link;
         _mtu = Math.Max(link.Mtu, IpLayer.Ipv4MtuMin);
         _features = link.Features;
+        _hasNoHeader = link.Kind == LinkKind.Ip;
         IsLoopback = index == 1;
         Multicast = new MulticastMembership(this);
         InitializeEthernet();
@@ -239,7 +241,7 @@ public sealed partial class NetworkInterface : ILinkClient
             Stack.PacketSockets.OnReceived(packet, this);
         }
 
-        if (Link.Kind == LinkKind.Ip)
+        if (_hasNoHeader)
         {
             HandleIpPacket(packet);
         }
@@ -252,7 +254,7 @@ public sealed partial class NetworkInterface : ILinkClient
     /// <summary>Sends a packet that begins with its IP header to a neighbour on the link. Takes ownership.</summary>
     internal void TransmitTo(Packet packet, in IpAddress nextHop)
     {
-        if (Link.Kind == LinkKind.Ip)
+        if (_hasNoHeader)
         {
             Transmit(packet);
             return;

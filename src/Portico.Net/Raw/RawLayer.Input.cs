@@ -9,19 +9,18 @@ public sealed partial class RawLayer
     /// Shows a packet for this host to the raw sockets; its linear part begins with the transport header. True where one of them is for the
     /// protocol: then an unknown protocol is no error.
     /// </summary>
-    internal bool OnPacket(Packet packet, in IpInfo info)
+    internal bool OnPacket(Packet packet, in IpInfo info) => _openCount > 0 && Show(packet, info);
+
+    private bool Show(Packet packet, in IpInfo info)
     {
         bool isClaimed = false;
-        if (_openCount > 0)
+        for (int i = 0; i < _sockets.Count; i++)
         {
-            for (int i = 0; i < _sockets.Count; i++)
+            RawSocket socket = _sockets[i];
+            if (!socket.IsEcho && socket.Protocol == (byte)info.Protocol && socket.Wants(info))
             {
-                RawSocket socket = _sockets[i];
-                if (!socket.IsEcho && socket.Protocol == (byte)info.Protocol && socket.Wants(info))
-                {
-                    isClaimed = true;
-                    Offer(socket, packet, info);
-                }
+                isClaimed = true;
+                Offer(socket, packet, info);
             }
         }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portico.Net;
 
 /// <summary>
@@ -95,20 +97,39 @@ internal unsafe struct Flight
 // The flight's life, and its list by time of sending.
 public sealed unsafe partial class TcpLayer
 {
+    /// <summary>The one that was dropped last: a dialogue comes to rest with each of its messages.</summary>
+    private Flight* _spareFlight;
+
+    /// <summary>Connections that have something in flight or to undo.</summary>
+    internal int FlightCount => _flights.Count - (_spareFlight != null ? 1 : 0);
+
     /// <summary>The flight, made when there is none: there may be as many as connections, so it cannot fail.</summary>
-    private Flight* FlightOf(Tcb* c)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Flight* FlightOf(Tcb* c) => c->Flight != null ? c->Flight : BeginFlight(c);
+
+    private Flight* BeginFlight(Tcb* c)
     {
-        if (c->Flight == null)
+        Flight* f = _spareFlight;
+        uint index;
+        if (f != null)
         {
-            c->Flight = _flights.Rent(out uint index);
-            c->Flight->Index = index;
-            c->Flight->HighSeq = c->SndUna;
+            _spareFlight = null;
+            index = f->Index;
+            *f = default;
+        }
+        else
+        {
+            f = _flights.Rent(out index);
         }
 
-        return c->Flight;
+        f->Index = index;
+        f->HighSeq = c->SndUna;
+        c->Flight = f;
+        return f;
     }
 
     /// <summary>Nothing in flight, no recovery under way and nothing to undo: there is nothing to remember.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void DropFlightAtRest(Tcb* c)
     {
         if (c->PacketsOut == 0 && c->Flight != null && c->CaState == CaState.Open && c->Flight->UndoMarker == 0 && !c->Flight->TlpOut
@@ -120,10 +141,20 @@ public sealed unsafe partial class TcpLayer
 
     private void DropFlight(Tcb* c)
     {
-        if (c->Flight != null)
+        Flight* f = c->Flight;
+        if (f == null)
         {
-            _flights.Return(c->Flight->Index);
-            c->Flight = null;
+            return;
+        }
+
+        c->Flight = null;
+        if (_spareFlight == null)
+        {
+            _spareFlight = f;
+        }
+        else
+        {
+            _flights.Return(f->Index);
         }
     }
 

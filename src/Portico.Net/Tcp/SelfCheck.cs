@@ -7,7 +7,7 @@ public sealed unsafe partial class TcpLayer
     /// Records of any kind that are in use: connections in all states, half-open ones, TIME-WAIT, segments, and what lies beside them. 0 when
     /// all that there was is over.
     /// </summary>
-    public int RecordsInUse => _connections.Count + _sendSegments.Count + _rxSegments.Count + _flights.Count + _bbrStates.Count + _sackReports.Count
+    public int RecordsInUse => _connections.Count + _sendSegments.Count + _rxSegments.Count + FlightCount + _bbrStates.Count + _sackReports.Count
         + _sides.Count + _timestamps.Count + _savedSyns.Count + _requests.Count + _timeWaits.Count;
 
     /// <summary>

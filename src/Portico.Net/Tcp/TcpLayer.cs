@@ -77,9 +77,6 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
     /// <summary>Connections that no application holds any more and that are still finishing (Linux: orphans).</summary>
     public int OrphanCount => _orphanCount;
 
-    /// <summary>Connections that have something in flight or to undo.</summary>
-    internal int FlightCount => _flights.Count;
-
     /// <summary>Connections that have bytes beyond a hole, or a duplicate to report.</summary>
     internal int SackReportCount => _sackReports.Count;
 

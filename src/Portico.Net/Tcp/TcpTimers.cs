@@ -74,7 +74,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>After an ACK: a probe of the tail, else RFC 6298 5.2 and 5.3.</summary>
     private void SetTransmitTimer(Tcb* c)
     {
-        if (!ScheduleLossProbe(c, true))
+        if (c->PacketsOut == 0 || !ScheduleLossProbe(c, true))
         {
             RearmRetransmitTimer(c);
         }
