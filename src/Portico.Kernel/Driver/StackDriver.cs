@@ -49,6 +49,9 @@ public sealed class StackDriver : IDisposable
     private bool _stopping;
     private long _wakes;
 
+    /// <summary>The scope has not told the engine the time.</summary>
+    private bool _isTimeless;
+
     /// <summary>
     /// Makes a driver for an engine, which it disposes at its own end, and starts its thread. With a <paramref name="clock"/> of the caller's,
     /// which may only go forward, the time is what that says; timers that it passes fire in the next scope.
@@ -57,7 +60,7 @@ public sealed class StackDriver : IDisposable
     {
         _clock = clock;
         Engine = engine ?? new Engine(new EngineOptions { Seed = SeedFromEntropy() });
-        Engine.Clock = ReadClock;
+        Engine.Clock = CatchUp;
         _events = events ?? new ParkingEvents();
         _thread = new Thread(Run) { IsBackground = true, Name = "portico driver" };
         _thread.Start();
@@ -111,9 +114,13 @@ public sealed class StackDriver : IDisposable
     internal Scope EnterTimeless()
     {
         TakeLock();
-        if (_depth++ == 0 && (_clock != null || Engine.HasPending))
+        if (_depth++ == 0)
         {
-            Engine.EnterAt(ReadClock());
+            _isTimeless = _clock == null && !Engine.HasPending;
+            if (!_isTimeless)
+            {
+                Engine.EnterAt(ReadClock());
+            }
         }
 
         return new Scope(this);
@@ -189,6 +196,12 @@ public sealed class StackDriver : IDisposable
         return new MonoTime(Stopwatch.Frequency == 1_000_000_000 ? ticks : (long)(ticks * (1e9 / Stopwatch.Frequency)));
     }
 
+    private MonoTime CatchUp()
+    {
+        _isTimeless = false;
+        return ReadClock();
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void TakeLock()
     {
@@ -209,6 +222,18 @@ public sealed class StackDriver : IDisposable
             _depth--;
             _lock.Exit();
             return;
+        }
+
+        if (_isTimeless)
+        {
+            _isTimeless = false;
+            if (!Engine.HasPending && _afterCount == 0)
+            {
+                // Nothing has been sent, and no timer set.
+                _depth = 0;
+                _lock.Exit();
+                return;
+            }
         }
 
         IAfterScope[]? after = null;

@@ -82,6 +82,7 @@ public sealed unsafe partial class TcpLayer
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint PacketsInFlight(Tcb* c) => c->PacketsOut - (c->SackedOut + c->LostOut) + c->RetransOut;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void HandleAck(Tcb* c, ref Arrival seg)
     {
         AckState ack = default;

@@ -121,6 +121,7 @@ public sealed unsafe partial class TcpLayer
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void WriteOut(Tcb* c, Nagle nagle, Burst burst = Burst.All)
     {
         if (!MaySendData(c) || (c->UnsentHead == null && !(HasUnsent(c) && QueueFinSegment(c))))
