@@ -17,6 +17,12 @@ public sealed partial class IpLayer
     private NetworkInterface?[] _interfaces = new NetworkInterface?[8];
     private int _acceptsAnyCount;
 
+    // The route that was found last, and for what; valid for its generation.
+    private RouteCache _foundLast;
+    private IpAddress _foundLastDestination;
+    private IpAddress _foundLastSource;
+    private (int InterfaceIndex, bool IsOnLink) _foundLastFor;
+
     internal IpLayer(NetworkStack stack)
     {
         _stack = stack;
@@ -72,6 +78,28 @@ public sealed partial class IpLayer
     /// </summary>
     internal Errno FindRoute(in IpAddress source, in IpAddress destination, int interfaceIndex, out RouteCache route, bool isOnLink = false)
     {
+        if (_foundLast.Generation == RouteGeneration && _foundLastDestination == destination && _foundLastSource == source
+            && _foundLastFor == (interfaceIndex, isOnLink))
+        {
+            route = _foundLast;
+            return Errno.None;
+        }
+
+        Errno error = LookUpRoute(source, destination, interfaceIndex, isOnLink, out route);
+        if (error == Errno.None && !source.IsMulticast)
+        {
+            // A handshake asks twice: for the SYN-ACK and for the connection.
+            _foundLast = route;
+            _foundLastDestination = destination;
+            _foundLastSource = source;
+            _foundLastFor = (interfaceIndex, isOnLink);
+        }
+
+        return error;
+    }
+
+    private Errno LookUpRoute(in IpAddress source, in IpAddress destination, int interfaceIndex, bool isOnLink, out RouteCache route)
+    {
         route = default;
         if (!source.IsUnspecified && !IsLocalAddress(source) && !(source.IsMulticast && IsMember(source)))
         {
@@ -80,7 +108,8 @@ public sealed partial class IpLayer
 
         route.Generation = RouteGeneration;
         route.NextHop = destination;
-        if (IsOwnUnicast(destination))
+        bool isKnown = _localAddresses.TryGetValue(destination, out LocalAddress own);
+        if (isKnown ? own.Kind == LocalKind.Unicast : destination.IsLoopback)
         {
             NetworkInterface loopback = _stack.Loopback;
             route.IsLocal = true;
@@ -105,7 +134,7 @@ public sealed partial class IpLayer
         }
 
         route.IsMulticast = destination.IsMulticast;
-        route.IsBroadcast = destination.IsLimitedBroadcast || IsSubnetBroadcast(destination);
+        route.IsBroadcast = destination.IsLimitedBroadcast || (isKnown && own.Kind == LocalKind.Broadcast);
         bool isGroup = route.IsMulticast || destination.IsLimitedBroadcast;
         if (destination.IsLoopback)
         {
