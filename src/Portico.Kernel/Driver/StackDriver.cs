@@ -126,6 +126,15 @@ public sealed class StackDriver : IDisposable
         return new Scope(this);
     }
 
+    /// <summary>Inside a scope of <see cref="EnterTimeless"/>: what follows depends on the time after all.</summary>
+    internal void TellTime()
+    {
+        if (_isTimeless)
+        {
+            Engine.EnterAt(CatchUp());
+        }
+    }
+
     /// <summary>
     /// Inside a scope: has <paramref name="work"/> run once the lock is released, by the thread that leaves the outermost scope, in
     /// the order of queuing. Allocates nothing.

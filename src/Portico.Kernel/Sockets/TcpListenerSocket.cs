@@ -108,7 +108,7 @@ public sealed class TcpListenerSocket : KernelSocket
     /// <inheritdoc/>
     public override SocketEvents Poll()
     {
-        using (Driver.Enter())
+        using (Driver.EnterTimeless())
         {
             return IsClosed ? SocketEvents.HangUp : Stack.Tcp.Poll(_handle);
         }
@@ -160,6 +160,8 @@ public sealed class TcpListenerSocket : KernelSocket
 /// <summary>Takes the oldest completed connection.</summary>
 internal readonly struct AcceptCall(TcpListenerSocket socket) : IFileCall<TcpSocket?>
 {
+    public static bool IsTimeless => true;
+
     public Errno TryPerform(out TcpSocket? result) => socket.TakeConnection(out result);
 }
 

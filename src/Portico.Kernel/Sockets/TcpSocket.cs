@@ -166,7 +166,7 @@ public sealed partial class TcpSocket : KernelSocket
         ReceiveCall call = new(this, buffer.Span, TcpReceiveFlags.None);
         TcpReceiveOperation operation;
         short version;
-        using (Driver.Enter())
+        using (Driver.EnterTimeless())
         {
             Errno error = TryInScope(ref call, SocketEvents.Readable, out int received);
             if (error != Errno.EAGAIN)

@@ -5,6 +5,8 @@ namespace Portico.Kernel;
 /// <summary>Waits for the outcome of a connect that is under way.</summary>
 internal readonly struct ConnectCall(TcpSocket socket) : IFileCall<int>
 {
+    public static bool IsTimeless => true;
+
     public Errno TryPerform(out int result)
     {
         result = 0;
@@ -17,6 +19,7 @@ internal readonly struct ConnectCall(TcpSocket socket) : IFileCall<int>
         SocketEvents events = socket.Stack.Tcp.Poll(socket.Handle);
         if ((events & (SocketEvents.Error | SocketEvents.HangUp)) != 0)
         {
+            socket.Driver.TellTime();
             error = socket.Stack.Tcp.TakeError(socket.Handle);
             socket.GiveUpConnect();
             return error == Errno.None ? Errno.ECONNABORTED : error;

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace Portico.Net;
 
@@ -26,7 +25,10 @@ internal struct DestinationMetrics
     public FastOpenCookie Cookie;
 }
 
-/// <summary>The metrics of all destinations, by own and remote address; bounded: the oldest makes room. Peers choose their addresses: the hash is keyed.</summary>
+/// <summary>
+/// The metrics of all destinations, by own and remote address; bounded: the oldest makes room. Peers choose their addresses: the hash is
+/// keyed.
+/// </summary>
 internal sealed class DestinationCache(int countMax, SipKey secret)
 {
     /// <summary>Both addresses of a path, with their hash: a comparer that had the key would be called for each look.</summary>
@@ -36,50 +38,90 @@ internal sealed class DestinationCache(int countMax, SipKey secret)
         private readonly IpAddress _remote = remote;
         private readonly int _hash = (int)SipHash.HashFlow(secret, local, remote, 0, 0);
 
-        public bool Equals(Key other) => _remote == other._remote && _local == other._local;
+        public bool Is(in IpAddress local, in IpAddress remote) => _remote == remote && _local == local;
+
+        public bool Equals(Key other) => other.Is(_local, _remote);
 
         public override bool Equals(object? obj) => obj is Key other && Equals(other);
 
         public override int GetHashCode() => _hash;
     }
 
-    private readonly SipKey _secret = secret;
-    private readonly Dictionary<Key, DestinationMetrics> _entries = [];
-    private readonly Queue<Key> _order = new();
+    private struct Entry
+    {
+        public Key Key;
+        public DestinationMetrics Metrics;
+    }
 
-    public int Count => _entries.Count;
+    private readonly SipKey _secret = secret;
+    private readonly Dictionary<Key, int> _places = [];
+
+    /// <summary>In the order of their making, from which the next one takes the place of the oldest.</summary>
+    private Entry[] _entries = new Entry[Math.Min(countMax, 8)];
+    private int _next;
+
+    /// <summary>A connection asks when it begins and when it ends.</summary>
+    private int _foundLast;
+
+    public int Count => _places.Count;
 
     /// <summary>Entries that made room for others.</summary>
     public long Evicted { get; private set; }
 
     /// <summary>The entry; a null reference where there is none.</summary>
-    public ref DestinationMetrics Find(in IpAddress local, in IpAddress remote) =>
-        ref CollectionsMarshal.GetValueRefOrNullRef(_entries, new Key(_secret, local, remote));
+    public ref DestinationMetrics Find(in IpAddress local, in IpAddress remote)
+    {
+        if (IsFoundLast(local, remote))
+        {
+            return ref _entries[_foundLast].Metrics;
+        }
+
+        if (!_places.TryGetValue(new Key(_secret, local, remote), out int place))
+        {
+            return ref Unsafe.NullRef<DestinationMetrics>();
+        }
+
+        _foundLast = place;
+        return ref _entries[place].Metrics;
+    }
 
     /// <summary>The entry, made where there is none. The reference is good until the next is made.</summary>
     public ref DestinationMetrics Need(in IpAddress local, in IpAddress remote)
     {
-        Key key = new(_secret, local, remote);
-        ref DestinationMetrics found = ref CollectionsMarshal.GetValueRefOrNullRef(_entries, key);
+        ref DestinationMetrics found = ref Find(local, remote);
         if (!Unsafe.IsNullRef(ref found))
         {
             return ref found;
         }
 
-        if (_entries.Count >= countMax)
+        if (_next == _entries.Length && _next < countMax)
         {
-            _entries.Remove(_order.Dequeue());
+            Array.Resize(ref _entries, Math.Min(2 * _next, countMax));
+        }
+
+        int place = _next == _entries.Length ? 0 : _next;
+        _next = place + 1;
+        if (_places.Count >= countMax)
+        {
+            _places.Remove(_entries[place].Key);
             Evicted++;
         }
 
-        _order.Enqueue(key);
-        return ref CollectionsMarshal.GetValueRefOrAddDefault(_entries, key, out _);
+        Key key = new(_secret, local, remote);
+        _places.Add(key, place);
+        _entries[place] = new Entry { Key = key };
+        _foundLast = place;
+        return ref _entries[place].Metrics;
     }
 
     /// <summary>Forgets all (ip tcp_metrics flush all).</summary>
     public void Clear()
     {
-        _entries.Clear();
-        _order.Clear();
+        _places.Clear();
+        Array.Clear(_entries);
+        _next = 0;
     }
+
+    /// <summary>An empty entry is nobody's: it has no addresses.</summary>
+    private bool IsFoundLast(in IpAddress local, in IpAddress remote) => _entries[_foundLast].Key.Is(local, remote);
 }
