@@ -482,14 +482,12 @@ public sealed unsafe partial class TcpLayer
 
         packet.Checksum = ChecksumState.Partial;
         ++Mib[TcpCounter.OutSegs];
-        IpSend send = new()
-        {
-            Source = local,
-            Destination = remote,
-            Protocol = IpProtocol.Tcp,
-            DontFragment = true,
-            FlowLabel = FlowLabelOfBare(local, remote, localPort, remotePort, labelChoice, rehashes),
-        };
+        IpSend send = default;
+        send.Source = local;
+        send.Destination = remote;
+        send.Protocol = IpProtocol.Tcp;
+        send.DontFragment = true;
+        send.FlowLabel = FlowLabelOfBare(local, remote, localPort, remotePort, labelChoice, rehashes);
         _stack.Ip.Send(packet, route, send);
     }
 }
