@@ -60,7 +60,7 @@ public sealed class StackDriver : IDisposable
     {
         _clock = clock;
         Engine = engine ?? new Engine(new EngineOptions { Seed = SeedFromEntropy() });
-        Engine.Clock = CatchUp;
+        Engine.Clock = TimeOfScope;
         _events = events ?? new ParkingEvents();
         _thread = new Thread(Run) { IsBackground = true, Name = "portico driver" };
         _thread.Start();
@@ -127,13 +127,7 @@ public sealed class StackDriver : IDisposable
     }
 
     /// <summary>Inside a scope of <see cref="EnterTimeless"/>: what follows depends on the time after all.</summary>
-    internal void TellTime()
-    {
-        if (_isTimeless)
-        {
-            Engine.EnterAt(CatchUp());
-        }
-    }
+    internal void TellTime() => Engine.EnterAt(TimeOfScope());
 
     /// <summary>
     /// Inside a scope: has <paramref name="work"/> run once the lock is released, by the thread that leaves the outermost scope, in
@@ -205,8 +199,14 @@ public sealed class StackDriver : IDisposable
         return new MonoTime(Stopwatch.Frequency == 1_000_000_000 ? ticks : (long)(ticks * (1e9 / Stopwatch.Frequency)));
     }
 
-    private MonoTime CatchUp()
+    /// <summary>For the engine, when something depends on the time that it may not have been told.</summary>
+    private MonoTime TimeOfScope()
     {
+        if (!_isTimeless)
+        {
+            return Engine.Now;
+        }
+
         _isTimeless = false;
         return ReadClock();
     }

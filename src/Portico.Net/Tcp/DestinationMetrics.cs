@@ -57,7 +57,7 @@ internal sealed class DestinationCache(int countMax, SipKey secret)
     private readonly Dictionary<Key, int> _places = [];
 
     /// <summary>In the order of their making, from which the next one takes the place of the oldest.</summary>
-    private Entry[] _entries = new Entry[Math.Min(countMax, 8)];
+    private Entry[] _entries = new Entry[Math.Clamp(countMax, 1, 8)];
     private int _next;
 
     /// <summary>A connection asks when it begins and when it ends.</summary>
