@@ -9,23 +9,23 @@ namespace Portico.Bench;
 /// <summary>Bulk throughput between two hosts of this process, beside the kernel's loopback.</summary>
 internal static unsafe class BulkRows
 {
-    private const int WriteBytes = 64 * 1024;
+    public const int WriteBytes = 64 * 1024;
     private const double Gigabit = 1e9 / 8;
 
     public static IEnumerable<Row> OneThread(BenchOptions options)
     {
         using BenchHosts hosts = new();
-        (TcpSocket client, TcpSocket server) = hosts.Pair(noDelay: false);
+        Action exchange = EngineWork.Exchange(hosts);
         (int kernelClient, int kernelServer) = KernelSockets.Pair(noDelay: false);
         KernelSockets.SetBuffers(kernelClient, 1 << 20);
         KernelSockets.SetBuffers(kernelServer, 1 << 20);
         byte[] data = GC.AllocateArray<byte>(WriteBytes, pinned: true);
         (Measure.Rate, Measure.Rate) rates = Measure.Turns(
             options,
-            seconds => Measure.Repeat(seconds, WriteBytes, () => Exchange(client, server, data)),
+            seconds => Measure.Repeat(seconds, WriteBytes, exchange),
             seconds => Measure.Repeat(seconds, WriteBytes, () => Exchange(kernelClient, kernelServer, data)));
         yield return Measure.Compare("bulk, 64 KiB writes, one thread", rates, Gigabit, "Gbit/s", 3);
-        yield return Allocations("bulk, 64 KiB writes", hosts, () => Exchange(client, server, data), 20_000);
+        yield return Allocations("bulk, 64 KiB writes", hosts, exchange, 20_000);
         KernelSockets.Close(kernelClient);
         KernelSockets.Close(kernelServer);
     }
@@ -33,7 +33,7 @@ internal static unsafe class BulkRows
     public static IEnumerable<Row> OneThreadSmallSegments(BenchOptions options)
     {
         using BenchHosts hosts = new(mtu: 1500, offloads: false);
-        (TcpSocket client, TcpSocket server) = hosts.Pair(noDelay: false);
+        Action exchange = EngineWork.Exchange(hosts);
         byte[] data = GC.AllocateArray<byte>(WriteBytes, pinned: true);
         using NetworkNamespace plain = new();
         (int kernelClient, int kernelServer) = plain.Invoke(() =>
@@ -45,10 +45,10 @@ internal static unsafe class BulkRows
         KernelSockets.SetBuffers(kernelServer, 1 << 20);
         (Measure.Rate, Measure.Rate) rates = Measure.Turns(
             options,
-            seconds => Measure.Repeat(seconds, WriteBytes, () => Exchange(client, server, data)),
+            seconds => Measure.Repeat(seconds, WriteBytes, exchange),
             seconds => Measure.Repeat(seconds, WriteBytes, () => Exchange(kernelClient, kernelServer, data)));
         yield return Measure.Compare("bulk, MTU 1,500 without segmentation offload, one thread", rates, Gigabit, "Gbit/s", 3, "kernel: lo with MTU 1,500, TSO, GSO and GRO off");
-        yield return Allocations("bulk, MTU 1,500", hosts, () => Exchange(client, server, data), 2_000);
+        yield return Allocations("bulk, MTU 1,500", hosts, exchange, 2_000);
         KernelSockets.Close(kernelClient);
         KernelSockets.Close(kernelServer);
     }
@@ -85,16 +85,6 @@ internal static unsafe class BulkRows
             "0",
             allocated == 0,
             string.Create(CultureInfo.InvariantCulture, $"{allocated} bytes in {packets:#,0} packets"));
-    }
-
-    private static void Exchange(TcpSocket client, TcpSocket server, byte[] data)
-    {
-        client.Send(data, out _).ThrowIfError();
-        for (int left = data.Length; left > 0;)
-        {
-            server.Receive(data, out int received).ThrowIfError();
-            left -= received;
-        }
     }
 
     private static void Exchange(int client, int server, byte[] data)

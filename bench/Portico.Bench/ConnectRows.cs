@@ -6,34 +6,18 @@ namespace Portico.Bench;
 /// <summary>Whole connections: connect, one byte each way, close.</summary>
 internal static class ConnectRows
 {
-    /// <summary>Destinations taken in turn, so that the ports of connections in TIME-WAIT do not run out.</summary>
-    private const int Addresses = 200;
-
     public static IEnumerable<Row> Run(BenchOptions options)
     {
-        using BenchHosts hosts = new(serverAddresses: Addresses);
-        using TcpListenerSocket listener = hosts.Listen();
+        using BenchHosts hosts = new(serverAddresses: EngineWork.Servers);
+        Action connect = EngineWork.Connect(hosts);
         (int kernelListener, ushort kernelPort) = KernelSockets.Listen();
-        byte[] data = new byte[1];
-        int next = 0;
         uint kernelNext = 0;
         (Measure.Rate, Measure.Rate) rates = Measure.Turns(
             options,
+            seconds => Measure.Repeat(seconds, 1, connect),
             seconds => Measure.Repeat(seconds, 1, () =>
             {
-                TcpSocket client = new(hosts.Driver, hosts.Client);
-                client.Connect(BenchHosts.ServerAt(next++ % Addresses)).ThrowIfError();
-                listener.Accept(out TcpSocket? server).ThrowIfError();
-                client.Send(data, out _);
-                server!.Receive(data, out _);
-                server.Send(data, out _);
-                client.Receive(data, out _).ThrowIfError();
-                client.Close();
-                server.Close();
-            }),
-            seconds => Measure.Repeat(seconds, 1, () =>
-            {
-                int client = KernelSockets.Connect(0x7F00_0001 + (kernelNext++ % Addresses), kernelPort);
+                int client = KernelSockets.Connect(0x7F00_0001 + (kernelNext++ % EngineWork.Servers), kernelPort);
                 int server = KernelSockets.Accept(kernelListener);
                 KernelSockets.SendByte(client);
                 KernelSockets.ReceiveByte(server);

@@ -10,18 +10,11 @@ internal static class RequestRows
     public static IEnumerable<Row> OneThread(BenchOptions options)
     {
         using BenchHosts hosts = new();
-        (TcpSocket client, TcpSocket server) = hosts.Pair(noDelay: true);
+        Action request = EngineWork.Request(hosts);
         (int kernelClient, int kernelServer) = KernelSockets.Pair(noDelay: true);
-        byte[] data = new byte[1];
         (Measure.Rate, Measure.Rate) rates = Measure.Turns(
             options,
-            seconds => Measure.Repeat(seconds, 1, () =>
-            {
-                client.Send(data, out _);
-                server.Receive(data, out _);
-                server.Send(data, out _);
-                client.Receive(data, out _).ThrowIfError();
-            }),
+            seconds => Measure.Repeat(seconds, 1, request),
             seconds => Measure.Repeat(seconds, 1, () =>
             {
                 KernelSockets.SendByte(kernelClient);

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Portico.Bench;
@@ -45,8 +43,7 @@ internal static class Table
             markdown.AppendLine(line);
         }
 
-        Print($"Machine: {ProcessorName()}, {Environment.ProcessorCount} processors, {RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}");
-        Print($"Date: {DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)} UTC, load {LoadAverage()}");
+        Print($"Machine: {Machine.Describe()}");
         Print($"Best of {options.Rounds} rounds, the median in brackets; the two sides take turns. Rows with one thread by {(Measure.UsesProcessorTime ? "processor" : "wall-clock")} time.");
         Print("");
         Print("| work | Portico | Linux kernel, loopback | ratio | target | |");
@@ -79,12 +76,4 @@ internal static class Table
 
         return 0;
     }
-
-    private static string ProcessorName()
-    {
-        string? line = File.Exists("/proc/cpuinfo") ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
-        return line?[(line.IndexOf(':', StringComparison.Ordinal) + 2)..] ?? RuntimeInformation.ProcessArchitecture.ToString();
-    }
-
-    private static string LoadAverage() => File.Exists("/proc/loadavg") ? File.ReadAllText("/proc/loadavg").Split(' ')[0] : "unknown";
 }
