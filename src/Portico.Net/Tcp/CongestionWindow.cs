@@ -84,26 +84,43 @@ public sealed unsafe partial class TcpLayer
         Adopt(c, context);
     }
 
-    /// <summary>The algorithm hears of each ACK of new data with a round-trip sample; negative if it has none.</summary>
+    /// <summary>The algorithm hears of each round trip that an ACK has measured; negative if it has none.</summary>
     private void CongestionPacketsAcked(Tcb* c, int rttMicros)
     {
-        if (rttMicros < 0 || c->Algorithm == TcpCongestion.Reno || IsBbr(c))
+        if (rttMicros < 0 || IsBbr(c))
         {
             return;
         }
 
-        RttSample sample = default;
-        sample.RttMicros = (uint)Math.Max(1, rttMicros);
-        sample.Cwnd = c->Cwnd;
-        sample.SsThresh = c->SsThresh;
-        sample.SndUna = c->SndUna;
-        sample.SndNxt = c->SndNxt;
-        sample.Mss = c->Mss;
-        sample.SrttMicros = c->Rtt.SrttMicros;
-        sample.HystartDetect = Settings.hystart_detect;
-        sample.Now = _engine.Now;
-        sample.IsPaced = Has(c, TcbFlags.Paced);
-        HystartExit exit = Congestion.OnPacketsAcked(c->Algorithm, ref c->Congestion, in sample);
+        uint rtt = (uint)Math.Max(1, rttMicros);
+        if (!Congestion.TakeRtt(c->Algorithm, ref c->Congestion, _engine.Now, rtt) || !InSlowStart(c) || c->Congestion.ExitFound)
+        {
+            return;
+        }
+
+        // A window that is not used fills no path: what makes round trips longer then is something else (RFC 9406 leaves that open).
+        if ((Settings.hystart_detect & CongestionContext.DetectByRounds) == 0 || IsCwndLimited(c))
+        {
+            LookForSlowStartEnd(c, rtt);
+        }
+    }
+
+    private void LookForSlowStartEnd(Tcb* c, uint rttMicros)
+    {
+        RttSample sample = new()
+        {
+            RttMicros = rttMicros,
+            Cwnd = c->Cwnd,
+            SsThresh = c->SsThresh,
+            SndUna = c->SndUna,
+            SndNxt = c->SndNxt,
+            Mss = c->Mss,
+            SrttMicros = c->Rtt.SrttMicros,
+            HystartDetect = Settings.hystart_detect,
+            Now = _engine.Now,
+            IsPaced = Has(c, TcbFlags.Paced),
+        };
+        HystartExit exit = Congestion.OnSlowStartSample(c->Algorithm, ref c->Congestion, in sample);
         if (exit != HystartExit.None)
         {
             c->SsThresh = c->Cwnd;

@@ -56,7 +56,8 @@ public unsafe class CongestionTests
                     HystartDetect = Context.HystartDetect,
                     Now = Context.Now,
                 };
-                if (Congestion.OnPacketsAcked(_algorithm, ref _state, in sample) != HystartExit.None)
+                if (Congestion.TakeRtt(_algorithm, ref _state, sample.Now, sample.RttMicros) && Context.InSlowStart && !_state.ExitFound
+                    && Congestion.OnSlowStartSample(_algorithm, ref _state, in sample) != HystartExit.None)
                 {
                     Context.SsThresh = Context.Cwnd;
                 }

@@ -164,7 +164,7 @@ internal struct CongestionContext
     }
 }
 
-/// <summary>A round trip that an acknowledgment has measured, and what the search for the end of slow start asks beside it; there is one for nearly every ACK.</summary>
+/// <summary>A round trip that an acknowledgment in slow start has measured, and what the search for the end of slow start asks beside it.</summary>
 internal struct RttSample
 {
     /// <summary>The round trip of the segment delivered last; at least 1.</summary>
@@ -195,8 +195,11 @@ internal interface ICongestionControl
     /// <summary>Grows the window, which was what limited the sender, for <see cref="CongestionContext.Acked"/> packets.</summary>
     static abstract void CongestionAvoid(ref CongestionState state, ref CongestionContext context);
 
-    /// <summary>An acknowledgment with a round-trip sample; whether slow start has to end, at the window of now.</summary>
-    static abstract HystartExit OnPacketsAcked(ref CongestionState state, in RttSample sample);
+    /// <summary>An acknowledgment has measured a round trip; false where that says nothing (of the end of slow start either).</summary>
+    static abstract bool TakeRtt(ref CongestionState state, MonoTime now, uint rttMicros);
+
+    /// <summary>The same in slow start whose end has not been found; whether it has to end, at the window of now.</summary>
+    static abstract HystartExit OnSlowStartSample(ref CongestionState state, in RttSample sample);
 
     /// <summary>The window to return to when a reduction turns out to have been unnecessary.</summary>
     static abstract uint UndoCwnd(ref CongestionState state, ref CongestionContext context);
@@ -239,10 +242,16 @@ internal static class Congestion
         }
     }
 
-    public static HystartExit OnPacketsAcked(TcpCongestion algorithm, ref CongestionState state, in RttSample sample) => algorithm switch
+    public static bool TakeRtt(TcpCongestion algorithm, ref CongestionState state, MonoTime now, uint rttMicros) => algorithm switch
     {
-        TcpCongestion.Reno => Reno.OnPacketsAcked(ref state, in sample),
-        _ => Cubic.OnPacketsAcked(ref state, in sample),
+        TcpCongestion.Reno => Reno.TakeRtt(ref state, now, rttMicros),
+        _ => Cubic.TakeRtt(ref state, now, rttMicros),
+    };
+
+    public static HystartExit OnSlowStartSample(TcpCongestion algorithm, ref CongestionState state, in RttSample sample) => algorithm switch
+    {
+        TcpCongestion.Reno => Reno.OnSlowStartSample(ref state, in sample),
+        _ => Cubic.OnSlowStartSample(ref state, in sample),
     };
 
     public static uint UndoCwnd(TcpCongestion algorithm, ref CongestionState state, ref CongestionContext context) => algorithm switch

@@ -63,24 +63,24 @@ internal readonly struct Cubic : ICongestionControl
         context.IncreaseAdditively(state.GrowthInterval, acked);
     }
 
-    public static HystartExit OnPacketsAcked(ref CongestionState state, in RttSample sample)
+    public static bool TakeRtt(ref CongestionState state, MonoTime now, uint rttMicros)
     {
         // Samples from just after a reduction still show the full queue.
-        if (state.EpochStart != 0 && Milliseconds(sample.Now) - state.EpochStart < 1_000)
+        if (state.EpochStart != 0 && Milliseconds(now) - state.EpochStart < 1_000)
         {
-            return HystartExit.None;
+            return false;
         }
 
-        if (state.DelayMinMicros == 0 || state.DelayMinMicros > sample.RttMicros)
+        if (state.DelayMinMicros == 0 || state.DelayMinMicros > rttMicros)
         {
-            state.DelayMinMicros = sample.RttMicros;
+            state.DelayMinMicros = rttMicros;
         }
 
-        if (sample.Cwnd >= sample.SsThresh || state.ExitFound)
-        {
-            return HystartExit.None;
-        }
+        return true;
+    }
 
+    public static HystartExit OnSlowStartSample(ref CongestionState state, in RttSample sample)
+    {
         if ((sample.HystartDetect & CongestionContext.DetectByRounds) != 0)
         {
             return HyStartPlusPlus.OnSample(ref state, in sample);

@@ -22,7 +22,9 @@ internal readonly struct Reno : ICongestionControl
         context.IncreaseAdditively(context.Cwnd, acked);
     }
 
-    public static HystartExit OnPacketsAcked(ref CongestionState state, in RttSample sample) => HystartExit.None;
+    public static bool TakeRtt(ref CongestionState state, MonoTime now, uint rttMicros) => false;
+
+    public static HystartExit OnSlowStartSample(ref CongestionState state, in RttSample sample) => HystartExit.None;
 
     public static uint UndoCwnd(ref CongestionState state, ref CongestionContext context) => Math.Max(context.Cwnd, context.PriorCwnd);
 
