@@ -37,7 +37,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         IpAddress local = request.Local.Address;
-        if (remote.IsMulticast || remote.IsLimitedBroadcast)
+        if (remote.IsMulticast || remote.IsLimitedBroadcast || _stack.Ip.IsSubnetBroadcast(remote))
         {
             return Errno.ENETUNREACH;
         }
@@ -54,11 +54,6 @@ public sealed unsafe partial class TcpLayer
 
         IpAddress source = local.IsUnspecified ? (remote.IsIpv4 ? IpAddress.AnyIpv4 : IpAddress.AnyIpv6) : local;
         Errno error = _stack.Ip.FindRoute(source, remote, request.InterfaceIndex, out RouteCache route, request.DontRoute);
-        if (route.IsBroadcast)
-        {
-            error = Errno.ENETUNREACH;
-        }
-
         if (error == Errno.None && local.IsUnspecified)
         {
             error = _stack.Ip.SelectSource(route, remote, out source);
