@@ -144,7 +144,13 @@ internal sealed class EventHeap
 /// <summary>Owners to be told, each at most once in a batch however often its socket changed.</summary>
 internal sealed class ReadyList
 {
-    private ISocketOwner?[] _owners = new ISocketOwner?[16];
+    /// <summary>A reference by itself in an array of interfaces has its type checked whenever it is stored.</summary>
+    private struct Place
+    {
+        public ISocketOwner? Owner;
+    }
+
+    private Place[] _owners = new Place[16];
 
     /// <summary>Of each slot; <see cref="SocketEvents"/> in 16 bits, which is what they have.</summary>
     private ushort[] _events = new ushort[16];
@@ -166,17 +172,17 @@ internal sealed class ReadyList
             Array.Resize(ref _events, slot * 2);
         }
 
-        _owners[slot] = owner;
+        _owners[slot].Owner = owner;
         _events[slot] = 0;
         return slot;
     }
 
     /// <summary>Who has a slot; null for 0.</summary>
-    public ISocketOwner? OwnerAt(int slot) => slot == 0 ? null : _owners[slot];
+    public ISocketOwner? OwnerAt(int slot) => slot == 0 ? null : _owners[slot].Owner;
 
     public void Unregister(int slot)
     {
-        _owners[slot] = null;
+        _owners[slot].Owner = null;
         if (_freeCount == _freeSlots.Length)
         {
             Array.Resize(ref _freeSlots, _freeCount * 2);
@@ -215,7 +221,7 @@ internal sealed class ReadyList
             _events[slot] = 0;
             if (events != SocketEvents.None)
             {
-                _owners[slot]?.OnReady(events);
+                _owners[slot].Owner?.OnReady(events);
             }
         }
 
