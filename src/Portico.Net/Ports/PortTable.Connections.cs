@@ -119,8 +119,13 @@ internal sealed partial class PortTable
         return SipHash.HashFlow24(_key, local, remote.Address, 0, remote.Port, period);
     }
 
-    private int Bucket(in IpAddress address, ushort port) =>
-        (int)SipHash.HashFlow(_key, address, address, port, 0) & (_buckets.Length - 1);
+    /// <summary>By a keyed product: where an interface takes any address, peers choose which.</summary>
+    private int Bucket(in IpAddress address, ushort port)
+    {
+        ulong high = Math.BigMul(address.High ^ _key.K0, address.Low ^ ((ulong)port << 48) ^ _key.K1, out ulong low);
+        ulong hash = high ^ low;
+        return (int)(hash ^ (hash >> 32)) & (_buckets.Length - 1);
+    }
 
     private void GrowBuckets()
     {
