@@ -94,7 +94,13 @@ internal static class AgainstCommand
         Stopwatch watch = Stopwatch.StartNew();
         while (watch.Elapsed.TotalSeconds < 2 * seconds)
         {
-            pairs.Add((BestTurn(theirs, counts[0]), BestTurn(ours, counts[1])));
+            // Each side begins every other pair.
+            double their = BestTurn(theirs, counts[0]);
+            double our = BestTurn(ours, counts[1]);
+            pairs.Add((their, our));
+            our = BestTurn(ours, counts[1]);
+            their = BestTurn(theirs, counts[0]);
+            pairs.Add((their, our));
         }
 
         double[] ratios = [.. pairs.Select(pair => pair.Theirs / pair.Ours).Order()];
