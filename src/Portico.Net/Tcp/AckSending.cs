@@ -19,8 +19,13 @@ public sealed unsafe partial class TcpLayer
 
     /// <summary>An ACK has gone out, alone or with data: nothing is owed any more.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AckSent(Tcb* c)
+    private void AckSent(Tcb* c)
     {
+        if (Has(c, TcbExtras.AckCompressed))
+        {
+            EndCompression(c);
+        }
+
         if (c->QuickAcks > 0)
         {
             c->QuickAcks--;
@@ -132,13 +137,18 @@ public sealed unsafe partial class TcpLayer
     private void AckOrDelay(Tcb* c)
     {
         uint unacked = c->RcvNxt - c->RcvWup;
-        if ((unacked > c->RcvMss && ComputeWindow(c) >= c->RcvWnd) || InQuickAckMode(c) || Has(c, TcbFlags.AckNow) || c->OutOfOrderRoot != null)
+        if ((unacked > c->RcvMss && ComputeWindow(c) >= c->RcvWnd) || InQuickAckMode(c) || Has(c, TcbFlags.AckNow))
         {
             SendAck(c);
-            return;
         }
-
-        DelayAck(c);
+        else if (c->OutOfOrderRoot != null)
+        {
+            CompressAck(c);
+        }
+        else
+        {
+            DelayAck(c);
+        }
     }
 
     private void DelayAck(Tcb* c)
@@ -157,20 +167,21 @@ public sealed unsafe partial class TcpLayer
 
         ato = Math.Min(Math.Max(ato, 1), DelayedAckMaxMillis(c));
         long deadline = NowNanos + (ato * 1_000_000L);
-        if (Has(c, TcbFlags.AckTimer))
+        if (Has(c, TcbFlags.AckTimer) && c->DelayedAckDeadline <= NowNanos + (ato * 250_000L))
         {
-            // The timer runs: it is only ever made earlier, and an ACK that is nearly due goes out now.
-            if (c->DelayedAckDeadline <= NowNanos + (ato * 250_000L))
-            {
-                SendAck(c);
-                return;
-            }
-
-            deadline = Math.Min(deadline, c->DelayedAckDeadline);
+            // An ACK that is nearly due goes out now.
+            SendAck(c);
+            return;
         }
 
         c->Flags |= TcbFlags.AckTimer;
-        c->DelayedAckDeadline = deadline;
+        ArmAckTimer(c, deadline);
+    }
+
+    /// <summary>The timer of delayed and of compressed ACKs: where it runs it is only ever made earlier.</summary>
+    private void ArmAckTimer(Tcb* c, long deadline)
+    {
+        c->DelayedAckDeadline = c->DelayedAckDeadline == 0 ? deadline : Math.Min(deadline, c->DelayedAckDeadline);
         ArmTimer(c);
     }
 
@@ -180,7 +191,7 @@ public sealed unsafe partial class TcpLayer
         if (seg.EndSeq != seg.Seq && Seq.Lt(seg.Seq, c->RcvNxt))
         {
             ++Mib[TcpCounter.DelayedACKLost];
-            EnterQuickAck(c, 2);
+            EnterQuickAck(c, QuickAcksMax);
             SetDsack(c, seg.Seq, Seq.Min(seg.EndSeq, c->RcvNxt));
         }
 

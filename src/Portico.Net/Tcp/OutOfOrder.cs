@@ -6,16 +6,21 @@ public sealed unsafe partial class TcpLayer
 {
     private void QueueOutOfOrder(Tcb* c, ref Arrival seg, uint windowEnd)
     {
-        c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
+        if (Has(c, TcbFlags.Timestamps))
+        {
+            MeasureRcvRtt(c, ref seg);
+        }
+
         CheckCongestionMark(c, ref seg);
         if (!MayQueueOutOfOrder(c))
         {
+            c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
             CountDrop(TcpCounter.TCPOFODrop);
             return;
         }
 
         ++Mib[TcpCounter.TCPOFOQueue];
-        EnterQuickAck(c, 2);
+        c->Flags |= TcbFlags.AckScheduled;
         uint start = seg.Seq;
         uint end = Seq.Min(seg.Seq + (uint)seg.Length, windowEnd);
         bool fin = seg.Has(TcpFlags.Fin) && Seq.Lt(seg.Seq + (uint)seg.Length, windowEnd);
@@ -65,6 +70,11 @@ public sealed unsafe partial class TcpLayer
         if (Has(c, TcbFlags.Sack))
         {
             AddSack(c, start, fin ? end + 1 : end);
+            if (GrowWindow(c))
+            {
+                // The peer should know of a larger window soon. Without SACK it must not: that would be no duplicate ACK.
+                c->QuickAcks |= 1;
+            }
         }
     }
 

@@ -42,6 +42,8 @@ public sealed unsafe partial class TcpLayer
             return;
         }
 
+        // An ACK that waits tells of the last segment's duplicate only.
+        c->Flags &= ~TcbFlags.DsackPending;
         uint dataEnd = seg.Seq + (uint)seg.Length;
         bool fin = seg.Has(TcpFlags.Fin);
         uint windowEnd = c->RcvNxt + ReceiveWindow(c);
@@ -50,7 +52,7 @@ public sealed unsafe partial class TcpLayer
             // All of it is old: the peer lacks our ACK (RFC 9293 3.10.7.4); DSACK tells it which (RFC 2883 4.1).
             CountDrop(TcpCounter.DelayedACKLost);
             SetDsack(c, seg.Seq, seg.EndSeq);
-            EnterQuickAck(c, 2);
+            EnterQuickAck(c, QuickAcksMax);
             c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
             return;
         }
@@ -59,7 +61,7 @@ public sealed unsafe partial class TcpLayer
         {
             // Beyond a window that is closed: a probe of a zero window.
             CountDrop(TcpCounter.TCPZeroWindowDrop);
-            EnterQuickAck(c, 16);
+            EnterQuickAck(c, QuickAcksMax);
             c->Flags |= TcbFlags.AckScheduled | TcbFlags.AckNow;
             return;
         }

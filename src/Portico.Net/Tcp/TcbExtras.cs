@@ -90,6 +90,9 @@ internal enum TcbExtras : uint
 
     /// <summary>SO_TXREHASH is off: a timeout does not change the flow label.</summary>
     KeepsHash = 1 << 25,
+
+    /// <summary>Duplicate ACKs wait to go out as one; <see cref="SackReport.Compressed"/> of them (Linux: compressed_ack).</summary>
+    AckCompressed = 1 << 27,
 }
 
 /// <summary>What only connections with such features have: a record beside the TCB, in a slab of its own.</summary>

@@ -289,6 +289,7 @@ public sealed unsafe partial class TcpLayer : ITimerHandler
             StopBbr(c);
             FreeReceiveQueue(c);
             c->Flags &= ~TcbFlags.DsackPending;
+            c->Extras &= ~TcbExtras.AckCompressed;
             FreeOutOfOrder(c);
             _engine.Timers.Cancel(&c->Timer);
             FreeSide(c);

@@ -47,6 +47,18 @@ public sealed class TcpSettings
     /// <summary>RFC 2883 duplicate SACKs.</summary>
     public bool tcp_dsack { get; set; } = true;
 
+    /// <summary>
+    /// Most nanoseconds that duplicate ACKs with SACK blocks wait to go out as one; it is never more than 5 percent of the round trip
+    /// (net.ipv4.tcp_comp_sack_delay_ns). The first three that say the same RCV.NXT do not wait.
+    /// </summary>
+    public ulong tcp_comp_sack_delay_ns { get; set; } = 1_000_000;
+
+    /// <summary>Nanoseconds that they may wait beyond that, as a timer of Linux's does where nothing else wakes the host.</summary>
+    public ulong tcp_comp_sack_slack_ns { get; set; } = 100_000;
+
+    /// <summary>Most of them that wait; 0 for none, so that each goes out at once, as RFC 5681 4.2 says.</summary>
+    public byte tcp_comp_sack_nr { get; set; } = 44;
+
     /// <summary>RFC 7323 window scaling.</summary>
     public bool tcp_window_scaling { get; set; } = true;
 

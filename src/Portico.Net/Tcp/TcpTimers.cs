@@ -211,6 +211,12 @@ public sealed unsafe partial class TcpLayer
 
     private void OnDelayedAckTimer(Tcb* c)
     {
+        if (Has(c, TcbExtras.AckCompressed))
+        {
+            SendCompressedAck(c);
+            return;
+        }
+
         c->Flags &= ~TcbFlags.AckTimer;
         if (!Has(c, TcbFlags.AckScheduled))
         {

@@ -160,6 +160,9 @@ internal sealed record SoakFeatures
         tcp.tcp_pingpong_thresh = random.NextChance(0.8) ? (byte)1 : (byte)random.Between(2, 5);
         tcp.tcp_workaround_signed_windows = random.NextChance(0.1);
         tcp.tcp_challenge_ack_limit = random.NextChance(0.9) ? int.MaxValue : random.Between(1, 100);
+        tcp.tcp_comp_sack_nr = random.OneOf<byte>([44, 44, 44, 0, 1, byte.MaxValue]);
+        tcp.tcp_comp_sack_delay_ns = random.OneOf<ulong>([1_000_000, 1_000_000, 0, ulong.MaxValue]);
+        tcp.tcp_comp_sack_slack_ns = random.OneOf<ulong>([100_000, 100_000, 0, 10_000_000]);
     }
 
     private static double DrawChance(RandomSource random, double used, double most) => random.NextChance(used) ? random.NextDouble() * most : 0;

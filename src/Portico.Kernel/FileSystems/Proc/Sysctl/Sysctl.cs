@@ -20,6 +20,9 @@ internal sealed record Sysctl(string Path, int Count, long Least, long Most, Sys
     /// <summary>Whether the call says that all was taken, whatever follows the number (do_proc_douintvec), as for settings of a byte.</summary>
     public bool IsUnsigned { get; init; }
 
+    /// <summary>Whether it is any number of 64 bits without a sign (do_proc_doulongvec_minmax), kept here with those bits.</summary>
+    public bool IsUnsignedLong { get; init; }
+
     /// <summary>Whether a wrong number leaves the others as they were, too.</summary>
     public bool IsAtomic { get; init; }
 
@@ -42,6 +45,11 @@ internal sealed record Sysctl(string Path, int Count, long Least, long Most, Sys
     /// <summary>A number of TCP.</summary>
     public static Sysctl OfTcp(string path, Func<TcpSettings, long> get, Action<TcpSettings, long> set, long least = int.MinValue, long most = int.MaxValue) =>
         OfNetwork(path, least, most, stack => get(stack.Tcp.Settings), (stack, value) => set(stack.Tcp.Settings, value));
+
+    /// <summary>A number of TCP that Linux has as an unsigned long.</summary>
+    public static Sysctl OfUnsignedLong(string path, Func<TcpSettings, ulong> get, Action<TcpSettings, ulong> set) =>
+        OfNetwork(path, long.MinValue, long.MaxValue, stack => (long)get(stack.Tcp.Settings), (stack, value) => set(stack.Tcp.Settings, (ulong)value))
+            with { IsUnsignedLong = true };
 
     private static Errno Done<T>(Action<T, long> set, T settings, long value)
     {

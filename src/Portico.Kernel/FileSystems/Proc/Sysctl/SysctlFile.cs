@@ -105,7 +105,7 @@ internal sealed class SysctlNumbers(ProcFileSystem proc, Sysctl setting) : Sysct
         StringBuilder text = new();
         foreach (long value in values)
         {
-            text.Append(text.Length == 0 ? "" : "\t").Append(value.ToString(CultureInfo.InvariantCulture));
+            text.Append(text.Length == 0 ? "" : "\t").Append(setting.IsUnsignedLong ? ((ulong)value).ToString(CultureInfo.InvariantCulture) : value.ToString(CultureInfo.InvariantCulture));
         }
 
         return text.Append('\n').ToString();
@@ -132,7 +132,7 @@ internal sealed class SysctlNumbers(ProcFileSystem proc, Sysctl setting) : Sysct
                 break;
             }
 
-            error = TryNumber(ref rest, out long value) && value >= setting.Least && value <= setting.Most ? Errno.None : Errno.EINVAL;
+            error = TryNumber(ref rest, setting.IsUnsignedLong, out long value) && value >= setting.Least && value <= setting.Most ? Errno.None : Errno.EINVAL;
             values[found] = error == Errno.None ? value : values[found];
         }
 
@@ -155,35 +155,38 @@ internal sealed class SysctlNumbers(ProcFileSystem proc, Sysctl setting) : Sysct
         }
     }
 
-    private static bool TryNumber(scoped ref ReadOnlySpan<byte> text, out long value)
+    private static bool TryNumber(scoped ref ReadOnlySpan<byte> text, bool isUnsigned, out long value)
     {
+        ulong most = isUnsigned ? ulong.MaxValue : long.MaxValue;
+        ulong magnitude = 0;
         bool isNegative = text.Length > 1 && text[0] == '-';
         ReadOnlySpan<byte> digits = isNegative ? text[1..] : text;
         value = 0;
-        if (!char.IsAsciiDigit((char)digits[0]))
+        if (!char.IsAsciiDigit((char)digits[0]) || (isNegative && isUnsigned))
         {
             return false;
         }
 
         bool isHex = digits.Length > 2 && digits[0] == '0' && (digits[1] | 0x20) == 'x' && char.IsAsciiHexDigit((char)digits[2]);
-        int radix = isHex ? 16 : digits[0] == '0' ? 8 : 10;
+        uint radix = isHex ? 16u : digits[0] == '0' ? 8u : 10u;
         int used = isHex ? 2 : 0;
         for (; used < digits.Length && DigitOf(digits[used]) < radix; used++)
         {
-            if (value > (long.MaxValue - 15) / radix)
+            uint digit = DigitOf(digits[used]);
+            if (magnitude > (most - digit) / radix)
             {
                 return false;
             }
 
-            value = (value * radix) + DigitOf(digits[used]);
+            magnitude = (magnitude * radix) + digit;
         }
 
-        value = isNegative ? -value : value;
+        value = isNegative ? -(long)magnitude : (long)magnitude;
         text = digits[used..];
         return used < NumberBytesMax && (text.IsEmpty || text[0] is (byte)' ' or (byte)'\t' or (byte)'\n');
     }
 
-    private static int DigitOf(byte character) => char.IsAsciiHexDigit((char)character) ? Convert.ToInt32(((char)character).ToString(), 16) : int.MaxValue;
+    private static uint DigitOf(byte character) => char.IsAsciiHexDigit((char)character) ? Convert.ToUInt32(((char)character).ToString(), 16) : uint.MaxValue;
 }
 
 /// <summary>A setting that is a word.</summary>
