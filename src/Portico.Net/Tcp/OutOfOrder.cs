@@ -70,11 +70,6 @@ public sealed unsafe partial class TcpLayer
         if (Has(c, TcbFlags.Sack))
         {
             AddSack(c, start, fin ? end + 1 : end);
-            if (GrowWindow(c))
-            {
-                // The peer should know of a larger window soon. Without SACK it must not: that would be no duplicate ACK.
-                c->QuickAcks |= 1;
-            }
         }
     }
 

@@ -199,16 +199,15 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>The window opens by two segments for each good one until the buffer's share is reached (Linux: tcp_grow_window).</summary>
-    private bool GrowWindow(Tcb* c)
+    private void GrowWindow(Tcb* c)
     {
         int room = (int)(Math.Min(c->WindowClamp, (uint)FullWindowSpace(c)) - c->RcvSsThresh);
         if (room <= 0 || _receiveMemory > Settings.tcp_mem_high / 2)
         {
-            return false;
+            return;
         }
 
         c->RcvSsThresh += (uint)Math.Min(room, 2 * c->AdvMss);
-        return true;
     }
 
     /// <summary>Dynamic right-sizing: the buffer holds twice what the application reads in a round trip (Linux: tcp_rcv_space_adjust).</summary>
