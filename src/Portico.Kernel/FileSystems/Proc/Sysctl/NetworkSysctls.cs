@@ -157,7 +157,7 @@ internal static class NetworkSysctls
         {
             set(caller.Network, values[2] * PageBytes);
             return Errno.None;
-        });
+        }) { IsUnsignedLong = true };
 
     private static Errno SetPorts(LocalPortRange ports, ReadOnlySpan<long> values) => values[0] < PortsOfRoot ? Errno.EINVAL : ports.SetRange((ushort)values[0], (ushort)values[1]);
 

@@ -20,8 +20,11 @@ internal sealed record Sysctl(string Path, int Count, long Least, long Most, Sys
     /// <summary>Whether the call says that all was taken, whatever follows the number (do_proc_douintvec), as for settings of a byte.</summary>
     public bool IsUnsigned { get; init; }
 
-    /// <summary>Whether it is any number of 64 bits without a sign (do_proc_doulongvec_minmax), kept here with those bits.</summary>
+    /// <summary>Whether it is an unsigned long in Linux (do_proc_doulongvec_minmax), kept here with the same bits.</summary>
     public bool IsUnsignedLong { get; init; }
+
+    /// <summary>Whether a minus, also before 0, is wrong.</summary>
+    public bool HasNoSign => IsUnsignedLong || (IsUnsigned && Least >= 0);
 
     /// <summary>Whether a wrong number leaves the others as they were, too.</summary>
     public bool IsAtomic { get; init; }

@@ -30,7 +30,7 @@ internal static class SysctlDirectory
                 static settings => settings.optmem_max, static (settings, value) => settings.optmem_max = (int)value),
             new("net.ipv4.ping_group_range", 2, 0, uint.MaxValue - 1,
                 static (caller, values) => (values[0], values[1]) = caller.Kernel.Settings.ping_group_range,
-                static (caller, values) => SetPingGroups(caller.Kernel.Settings, values)) { IsAtomic = true },
+                static (caller, values) => SetPingGroups(caller.Kernel.Settings, values)) { IsAtomic = true, IsUnsignedLong = true },
             .. NetworkSysctls.Core,
             .. NetworkSysctls.Tcp,
             .. NetworkSysctls.Udp,

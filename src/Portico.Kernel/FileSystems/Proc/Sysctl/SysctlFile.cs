@@ -132,7 +132,7 @@ internal sealed class SysctlNumbers(ProcFileSystem proc, Sysctl setting) : Sysct
                 break;
             }
 
-            error = TryNumber(ref rest, setting.IsUnsignedLong, out long value) && value >= setting.Least && value <= setting.Most ? Errno.None : Errno.EINVAL;
+            error = TryNumber(ref rest, setting, out long value) && value >= setting.Least && value <= setting.Most ? Errno.None : Errno.EINVAL;
             values[found] = error == Errno.None ? value : values[found];
         }
 
@@ -155,14 +155,14 @@ internal sealed class SysctlNumbers(ProcFileSystem proc, Sysctl setting) : Sysct
         }
     }
 
-    private static bool TryNumber(scoped ref ReadOnlySpan<byte> text, bool isUnsigned, out long value)
+    private static bool TryNumber(scoped ref ReadOnlySpan<byte> text, Sysctl setting, out long value)
     {
-        ulong most = isUnsigned ? ulong.MaxValue : long.MaxValue;
+        ulong most = setting.IsUnsignedLong ? ulong.MaxValue : long.MaxValue;
         ulong magnitude = 0;
         bool isNegative = text.Length > 1 && text[0] == '-';
         ReadOnlySpan<byte> digits = isNegative ? text[1..] : text;
         value = 0;
-        if (!char.IsAsciiDigit((char)digits[0]) || (isNegative && isUnsigned))
+        if (!char.IsAsciiDigit((char)digits[0]) || (isNegative && setting.HasNoSign))
         {
             return false;
         }
