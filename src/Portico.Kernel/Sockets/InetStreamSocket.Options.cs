@@ -152,6 +152,7 @@ internal sealed partial class InetStreamSocket
         if (option is IpOption.IP_TTL or IpOption.IP_TOS or IpOption.IP_MINTTL)
         {
             UpdateHeader();
+            UpdateListener();
         }
     }
 
@@ -160,6 +161,7 @@ internal sealed partial class InetStreamSocket
         if (option is Ipv6Option.IPV6_UNICAST_HOPS or Ipv6Option.IPV6_TCLASS or Ipv6Option.IPV6_MINHOPCOUNT)
         {
             UpdateHeader();
+            UpdateListener();
         }
         else if (option == Ipv6Option.IPV6_AUTOFLOWLABEL)
         {
@@ -356,7 +358,23 @@ internal sealed partial class InetStreamSocket
     {
         Options = listener.Options.ForAccepted();
         InheritSignatureKeys();
+        InheritTrafficClass();
         ApplyOptions();
+    }
+
+    /// <summary>The connection has had it since the SYN: the listener's of then, or the SYN's own (net.ipv4.tcp_reflect_tos).</summary>
+    private void InheritTrafficClass()
+    {
+        Tcp.GetEndpoints(_handle, out _, out Endpoint remote);
+        byte given = (byte)(Get(TcpOption.IP_TOS) & ~EcnMask);
+        if (remote.Address.IsIpv4 && given != Inet.Tos)
+        {
+            OwnInet.Tos = given;
+        }
+        else if (!remote.Address.IsIpv4 && given != Inet.TrafficClass)
+        {
+            OwnInet.TrafficClass = given;
+        }
     }
 
     private void ApplyOptions()
@@ -461,6 +479,8 @@ internal sealed partial class InetStreamSocket
             SegmentBytesMax = values?[TcpOption.TCP_MAXSEG] ?? 0,
             DeferAcceptTimeouts = values?.DeferAccept ?? 0,
             AutoFlowLabel = values == null || !values.TryGet(TcpOption.IPV6_AUTOFLOWLABEL, out int label) ? 0 : label != 0 ? 1 : -1,
+            TypeOfService = Inet.Tos,
+            TrafficClass = Inet.TrafficClass,
             SaveSyn = values?.SaveSyn ?? 0,
             SynRetriesMax = values?[TcpOption.TCP_SYNCNT] ?? 0,
             RtoMaxMillis = values?[TcpOption.TCP_RTO_MAX_MS] ?? 0,

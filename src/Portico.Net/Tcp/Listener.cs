@@ -122,6 +122,8 @@ internal unsafe struct SynRequest
 
     /// <summary>How often the timer has fired; the SYN-ACK is repeated each time, but not while data is waited for (TCP_DEFER_ACCEPT).</summary>
     public byte Timeouts;
+
+    /// <summary>The traffic class of the SYN, with its mark of ECN; of a request from a cookie, that of the ACK.</summary>
     public byte TrafficClass;
     public TcbFlags Flags;
 

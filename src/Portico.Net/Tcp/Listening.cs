@@ -324,6 +324,7 @@ public sealed unsafe partial class TcpLayer
         c->TsOffset = request->TsOffset;
         SetExtra(c, TcbExtras.EcnOk, request->EcnOk);
         c->AdvMss = request->AdvMss;
+        c->TrafficClass = TrafficClassFor(request);
         if ((request->Flags & TcbFlags.Timestamps) != 0)
         {
             StoreTsRecent(c, request->TsRecent);

@@ -460,7 +460,7 @@ public sealed unsafe partial class TcpLayer
 
     private void SendBare(in IpAddress local, in IpAddress remote, ushort localPort, ushort remotePort, uint seq, uint ack, TcpFlags flags,
         ushort window, scoped ReadOnlySpan<byte> options, PacketNotes notes = PacketNotes.None, ReadOnlySpan<byte> key = default,
-        int labelChoice = LeftToStack, uint rehashes = 0)
+        int labelChoice = LeftToStack, uint rehashes = 0, byte trafficClass = 0)
     {
         if (_stack.Ip.FindRoute(local, remote, 0, out RouteCache route) != Errno.None)
         {
@@ -486,6 +486,7 @@ public sealed unsafe partial class TcpLayer
         send.Source = local;
         send.Destination = remote;
         send.Protocol = IpProtocol.Tcp;
+        send.TrafficClass = trafficClass;
         send.DontFragment = true;
         send.FlowLabel = FlowLabelOfBare(local, remote, localPort, remotePort, labelChoice, rehashes);
         _stack.Ip.Send(packet, route, send);

@@ -36,6 +36,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         request->EcnOk = MayAgreeOnEcn(ref seg);
+        request->TrafficClass = seg.Info.TrafficClass;
         ChooseRequestWindow(request, receiveBuffer);
     }
 
@@ -62,7 +63,20 @@ public sealed unsafe partial class TcpLayer
         optionBytes += WriteCookie(options[optionBytes..], cookie);
         SendBare(request->LocalAddress, request->RemoteAddress, request->LocalPort, request->RemotePort, iss, request->RcvNxt,
             TcpFlags.Syn | TcpFlags.Ack | (request->EcnOk ? TcpFlags.Ece : TcpFlags.None), request->RcvWnd, options[..optionBytes], notes, key,
-            FlowLabelChoice(request), request->Retransmits);
+            FlowLabelChoice(request), request->Retransmits, TrafficClassFor(request));
+    }
+
+    /// <summary>The traffic class of the SYN-ACK and of the connection: the listener's, or the SYN's where that is reflected; never with a mark of ECN.</summary>
+    private byte TrafficClassFor(SynRequest* request)
+    {
+        int chosen = request->TrafficClass;
+        if (!Settings.tcp_reflect_tos)
+        {
+            Listener? listener = ListenerOf(request);
+            chosen = listener == null ? 0 : request->RemoteAddress.IsIpv4 ? listener.Request.TypeOfService : listener.Request.TrafficClass;
+        }
+
+        return (byte)(chosen & ~EcnMask);
     }
 
     /// <summary>A segment for a half-open connection (Linux: tcp_check_req; RFC 9293 3.10.7.4 for SYN-RECEIVED).</summary>

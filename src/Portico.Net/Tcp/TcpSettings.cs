@@ -68,6 +68,9 @@ public sealed class TcpSettings
     /// <summary>Whether a SYN that asked for ECN and got no answer is repeated without asking (RFC 3168 6.1.1.1).</summary>
     public bool tcp_ecn_fallback { get; set; } = true;
 
+    /// <summary>Whether a SYN-ACK, and the connection, has the type of service or the traffic class of the SYN, and not the listener's.</summary>
+    public bool tcp_reflect_tos { get; set; }
+
     /// <summary>
     /// TCP Fast Open (RFC 7413), by bits: 1 client, 2 server, 4 the client sends data without a cookie, 0x200 the server takes data without
     /// one, 0x400 every listener has it, without TCP_FASTOPEN.

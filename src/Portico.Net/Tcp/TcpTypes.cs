@@ -217,6 +217,12 @@ public struct TcpListenRequest
     /// <summary>IPV6_AUTOFLOWLABEL: -1 off, 1 on, 0 as net.ipv6.auto_flowlabels says.</summary>
     public int AutoFlowLabel;
 
+    /// <summary>IP_TOS of SYN-ACKs and of connections of IPv4, where net.ipv4.tcp_reflect_tos does not take the SYN's.</summary>
+    public byte TypeOfService;
+
+    /// <summary>IPV6_TCLASS, the same of IPv6.</summary>
+    public byte TrafficClass;
+
     /// <summary>TCP_SAVE_SYN: 1 keeps the headers of each connection's SYN from IP's on, 2 from the link's on.</summary>
     public int SaveSyn;
 

@@ -85,6 +85,73 @@ public sealed class EcnTests
         }
     });
 
+    public static TheoryData<string, AddressFamily, int> Reflections
+    {
+        get
+        {
+            TheoryData<string, AddressFamily, int> reflections = [];
+            foreach (int tos in (int[])[0, 0x10, 0xB8, 0xFF])
+            {
+                foreach (AddressFamily family in (AddressFamily[])[AF_INET, AF_INET6])
+                {
+                    reflections.Add("0", family, tos);
+                    reflections.Add("1", family, tos);
+                }
+            }
+
+            return reflections;
+        }
+    }
+
+    /// <summary>On the wire, as packet sockets see it, and by the options of both ends.</summary>
+    [Theory]
+    [MemberData(nameof(Reflections))]
+    public void A_SYN_hands_on_its_type_of_service_where_it_is_reflected(string setting, AddressFamily family, int tos) => BothKernels.RunAsRoot(kit => kit.WithSetting("net/ipv4/tcp_reflect_tos", path =>
+    {
+        const ushort ETH_P_ALL = 3;
+        bool isIpv6 = family == AF_INET6;
+        int level = isIpv6 ? (int)SocketLevel.IPPROTO_IPV6 : (int)SocketLevel.IPPROTO_IP;
+        int option = isIpv6 ? IPV6_TCLASS : IP_TOS;
+        kit.WriteSetting(path, setting);
+        (long listener, ushort port) = kit.Listener(family);
+        kit.Option(listener, level, option, 0x28);
+        long watcher = kit.PacketSocket(SocketType.SOCK_DGRAM, ETH_P_ALL);
+        long client = kit.Socket(family, SocketType.SOCK_STREAM);
+        kit.Option(client, level, option, tos);
+        kit.Connect(client, Kit.Loopback(family, port));
+
+        // An accepted connection has what its listener had at the time of the SYN.
+        kit.Option(listener, level, option, 0x50);
+        long server = kit.Accept(listener);
+        kit.WriteBytes(server, "answer"u8);
+        kit.Receive(client, 100);
+        Kit.Settle();
+        foreach (long fd in (long[])[server, client, listener])
+        {
+            kit.GetOption(fd, level, option);
+        }
+
+        ShowTrafficClasses(kit, watcher, isIpv6);
+    }));
+
+    /// <summary>What each packet has, in their order: the handshake's at least.</summary>
+    private static unsafe void ShowTrafficClasses(Kit kit, long watcher, bool isIpv6)
+    {
+        const int Bytes = 128;
+        byte* packet = stackalloc byte[Bytes];
+        byte* sender = stackalloc byte[20];
+        int length = 20;
+        int count = 0;
+        for (; kit.Raw(recvfrom, watcher, (long)packet, Bytes, (long)MessageFlags.MSG_DONTWAIT, (long)sender, (long)(&length)) > 0; count++)
+        {
+            byte flags = packet[isIpv6 ? 40 + 13 : 20 + 13];
+            int given = isIpv6 ? ((packet[0] << 4) | (packet[1] >> 4)) & 0xFF : packet[1];
+            kit.Note($"{sender[10]}: flags {flags:X2}, traffic class {given:X2}");
+        }
+
+        Assert.True(count > 3);
+    }
+
     private static unsafe void Show(Kit kit, params long[] sockets)
     {
         const int Bytes = 232;

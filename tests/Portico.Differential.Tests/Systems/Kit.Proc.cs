@@ -20,6 +20,7 @@ internal sealed unsafe partial class Kit
         "net/ipv4/tcp_comp_sack_nr",
         "net/ipv4/tcp_ecn",
         "net/ipv4/tcp_ecn_fallback",
+        "net/ipv4/tcp_reflect_tos",
         "net/ipv4/tcp_syn_retries",
         "net/ipv4/tcp_fastopen",
         "net/ipv4/tcp_keepalive_time",

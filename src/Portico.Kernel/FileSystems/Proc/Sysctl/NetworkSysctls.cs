@@ -53,6 +53,7 @@ internal static class NetworkSysctls
         Sysctl.OfByte("net.ipv4.tcp_comp_sack_nr", ByteMost, static tcp => tcp.tcp_comp_sack_nr, static (tcp, value) => tcp.tcp_comp_sack_nr = (byte)value),
         Sysctl.OfByte("net.ipv4.tcp_ecn", 2, static tcp => tcp.tcp_ecn, static (tcp, value) => tcp.tcp_ecn = (int)value),
         Sysctl.OfByte("net.ipv4.tcp_ecn_fallback", 1, static tcp => tcp.tcp_ecn_fallback ? 1 : 0, static (tcp, value) => tcp.tcp_ecn_fallback = value != 0),
+        Sysctl.OfByte("net.ipv4.tcp_reflect_tos", 1, static tcp => tcp.tcp_reflect_tos ? 1 : 0, static (tcp, value) => tcp.tcp_reflect_tos = value != 0),
         OfFlag("tcp_window_scaling", static tcp => tcp.tcp_window_scaling, static (tcp, on) => tcp.tcp_window_scaling = on),
         OfFlag("tcp_abort_on_overflow", static tcp => tcp.tcp_abort_on_overflow, static (tcp, on) => tcp.tcp_abort_on_overflow = on),
         OfFlag("tcp_rfc1337", static tcp => tcp.tcp_rfc1337, static (tcp, on) => tcp.tcp_rfc1337 = on),
