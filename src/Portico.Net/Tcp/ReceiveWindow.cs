@@ -64,16 +64,31 @@ public sealed unsafe partial class TcpLayer
             ExpandSendBuffer(c);
         }
 
-        c->RcvSpace = Math.Min(c->RcvWnd, 10u * c->AdvMss);
-        c->RcvSpaceSeq = c->CopiedSeq;
-        c->RcvSpaceTimeMicros = NowMicros;
-        uint full = (uint)FullWindowSpace(c);
-        if (c->WindowClamp >= full)
+        if (Has(c, TcbFlags.Timestamps))
         {
-            c->WindowClamp = full;
+            c->AdvMss -= TcpOptions.TimestampBytes;
         }
 
+        c->WindowClamp = BeginningClamp(c);
         c->RcvSsThresh = Math.Min(Math.Max(c->RcvWnd, c->RcvSsThresh), c->WindowClamp);
+        c->RcvSpace = Math.Min(Math.Min(c->RcvWnd, c->RcvSsThresh), 10u * c->AdvMss);
+        c->RcvSpaceSeq = c->CopiedSeq;
+        c->RcvSpaceTimeMicros = NowMicros;
+    }
+
+    /// <summary>What fits into the buffer but the application's part (tcp_app_win), or what was asked for (TCP_WINDOW_CLAMP), a segment below the first.</summary>
+    private uint BeginningClamp(Tcb* c)
+    {
+        int share = Settings.tcp_app_win;
+        uint mss = c->AdvMss;
+        uint full = (uint)FullWindowSpace(c);
+        uint clamp = c->WindowClamp;
+        if (clamp >= full)
+        {
+            clamp = share != 0 && full > 4 * mss ? Math.Max(full - (full >> share), 4 * mss) : full;
+        }
+
+        return share != 0 && clamp > 2 * mss && clamp + mss > full ? Math.Max(2 * mss, full - mss) : clamp;
     }
 
     /// <summary>The window to offer now (Linux: __tcp_select_window): nothing silly, never more than what memory allows.</summary>
@@ -94,6 +109,11 @@ public sealed unsafe partial class TcpLayer
 
         if (free < full >> 1)
         {
+            if (MayShrink(c))
+            {
+                return ComputeShrinkingWindow(c, free, full, allowed, mss);
+            }
+
             c->QuickAcks = 0;
             if (_receiveMemory > Settings.tcp_mem_high / 2)
             {
@@ -108,12 +128,19 @@ public sealed unsafe partial class TcpLayer
         }
 
         // A threshold below a segment, as TCP_WINDOW_CLAMP may leave it, must not keep the window closed.
-        free = (int)Math.Min((uint)Math.Max(free, 0), Math.Max(c->RcvSsThresh, (uint)mss));
+        uint least = Math.Max(c->RcvSsThresh, (uint)mss);
         if (c->RcvWindShift != 0)
         {
             uint unit = 1u << c->RcvWindShift;
-            return ((uint)free + unit - 1) & ~(unit - 1);
+            if ((uint)Math.Max(free, 0) < least + unit && MayShrink(c))
+            {
+                return ComputeShrinkingWindow(c, free, full, allowed, mss);
+            }
+
+            return (Math.Min((uint)Math.Max(free, 0), least) + unit - 1) & ~(unit - 1);
         }
+
+        free = (int)Math.Min((uint)Math.Max(free, 0), least);
 
         // Signed: with less room than a segment needs, a window that was closed may still open by what there is.
         int window = (int)c->RcvWnd;
@@ -129,13 +156,39 @@ public sealed unsafe partial class TcpLayer
         return (uint)window;
     }
 
-    /// <summary>RCV.WND for the segment that is about to be sent; a window once offered is not taken back (RFC 9293 3.8.6).</summary>
+    /// <summary>Whether a window may be taken back (tcp_shrink_window), as it may be where it is scaled (RFC 7323 2.4).</summary>
+    private bool MayShrink(Tcb* c) => Settings.tcp_shrink_window && c->RcvWindShift != 0;
+
+    /// <summary>The same where a window may be taken back: what memory allows, rounded down to what the scale can say.</summary>
+    private uint ComputeShrinkingWindow(Tcb* c, int free, int full, int allowed, int mss)
+    {
+        int unit = 1 << c->RcvWindShift;
+        free &= ~(unit - 1);
+        if (free < full >> 1)
+        {
+            c->QuickAcks = 0;
+            if (_receiveMemory > Settings.tcp_mem_high / 2)
+            {
+                c->RcvSsThresh = Math.Min(c->RcvSsThresh, 4u * c->AdvMss);
+            }
+
+            if (free < allowed >> 4 || free < mss || free < unit)
+            {
+                return 0;
+            }
+        }
+
+        // The threshold is no bound of memory: rounded up.
+        return (uint)free > c->RcvSsThresh ? (c->RcvSsThresh + (uint)unit - 1) & ~((uint)unit - 1) : (uint)free;
+    }
+
+    /// <summary>RCV.WND for the segment that is about to be sent; a window once offered is not taken back (RFC 9293 3.8.6), but see tcp_shrink_window.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private uint SelectWindow(Tcb* c)
     {
         uint current = ReceiveWindow(c);
         uint window = ComputeWindow(c);
-        if (window < current)
+        if (window < current && !MayShrink(c))
         {
             if (window == 0)
             {

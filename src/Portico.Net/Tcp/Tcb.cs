@@ -221,7 +221,7 @@ internal unsafe struct Tcb
     /// <summary>Payload bytes that a full segment carries with the options of now (Linux: mss_cache).</summary>
     public ushort Mss;
 
-    /// <summary>The MSS that we announced.</summary>
+    /// <summary>The MSS that we announced; from ESTABLISHED on without what timestamps take of it.</summary>
     public ushort AdvMss;
 
     /// <summary>Our estimate of the peer's segment size, for delayed ACKs (Linux: rcv_mss).</summary>

@@ -27,6 +27,12 @@ public sealed class TcpSettings
     public bool tcp_moderate_rcvbuf { get; set; } = true;
 
     /// <summary>
+    /// The part of a new connection's largest window that is kept for the application, as a power of a half, and a segment at least; 0 for
+    /// none. It lasts until the buffer grows by itself.
+    /// </summary>
+    public int tcp_app_win { get; set; } = 31;
+
+    /// <summary>
     /// Most bytes of memory that a receive buffer grows to by itself while a round trip takes less than 5 ms; no limit of its own by
     /// default, as in Linux. On a short path a larger buffer makes nothing faster: it only holds more bytes than the caches do.
     /// </summary>
@@ -37,6 +43,9 @@ public sealed class TcpSettings
 
     /// <summary>Largest SO_SNDBUF, in bytes (net.core.wmem_max).</summary>
     public int wmem_max { get; set; } = 4_194_304;
+
+    /// <summary>Kept and shown only, as by Linux from 6.6 on: what a buffer holds of a window follows from the segments that arrive.</summary>
+    public int tcp_adv_win_scale { get; set; } = 1;
 
     /// <summary>RFC 7323 timestamps.</summary>
     public bool tcp_timestamps { get; set; } = true;
@@ -61,6 +70,9 @@ public sealed class TcpSettings
 
     /// <summary>RFC 7323 window scaling.</summary>
     public bool tcp_window_scaling { get; set; } = true;
+
+    /// <summary>Whether a window that is scaled is taken back when memory does not last (RFC 7323 2.4); what it had offered beyond is dropped.</summary>
+    public bool tcp_shrink_window { get; set; }
 
     /// <summary>Explicit congestion notification (RFC 3168): 0 never, 1 asked for and agreed to, 2 agreed to when the peer asks.</summary>
     public int tcp_ecn { get; set; } = 2;
