@@ -65,7 +65,7 @@ internal sealed partial class InetStreamSocket
             case TcpOptionNumber.TCP_CONGESTION:
                 Span<byte> name = stackalloc byte[CongestionNameBytes];
                 name.Clear();
-                Encoding.ASCII.GetBytes(((TcpCongestion)Get(TcpOption.TCP_CONGESTION)).ToString().ToLowerInvariant(), name);
+                Encoding.ASCII.GetBytes(CongestionSysctls.NameOf((TcpCongestion)Get(TcpOption.TCP_CONGESTION)), name);
                 return Return(name, value, out length);
             case TcpOptionNumber.TCP_INFO:
                 Span<byte> info = stackalloc byte[TcpInfoStructure.Bytes];
@@ -93,7 +93,7 @@ internal sealed partial class InetStreamSocket
         switch ((TcpOptionNumber)option)
         {
             case TcpOptionNumber.TCP_CONGESTION:
-                return SetCongestion(value);
+                return SetCongestion(process, value);
             case TcpOptionNumber.TCP_ULP:
                 return value.IsEmpty ? Errno.EINVAL : Errno.ENOENT;
             case TcpOptionNumber.TCP_MD5SIG or TcpOptionNumber.TCP_MD5SIG_EXT:
@@ -268,7 +268,8 @@ internal sealed partial class InetStreamSocket
         }
     }
 
-    private Errno SetCongestion(ReadOnlySpan<byte> value)
+    /// <summary>The one that the socket has already everybody may choose; others as net.ipv4.tcp_allowed_congestion_control says.</summary>
+    private Errno SetCongestion(Process process, ReadOnlySpan<byte> value)
     {
         if (value.IsEmpty)
         {
@@ -277,13 +278,14 @@ internal sealed partial class InetStreamSocket
 
         value = value[..Math.Min(value.Length, CongestionNameBytes - 1)];
         int end = value.IndexOf((byte)0);
-        return Encoding.ASCII.GetString(end < 0 ? value : value[..end]) switch
+        if (CongestionSysctls.Find(Encoding.ASCII.GetString(end < 0 ? value : value[..end])) is not { } algorithm)
         {
-            "cubic" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Cubic),
-            "reno" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Reno),
-            "bbr" => Set(TcpOption.TCP_CONGESTION, (int)TcpCongestion.Bbr),
-            _ => Errno.ENOENT,
-        };
+            return Errno.ENOENT;
+        }
+
+        bool isAllowed = process.IsPrivileged || algorithm == (TcpCongestion)Get(TcpOption.TCP_CONGESTION)
+            || Tcp.Settings.tcp_allowed_congestion_control.Contains(algorithm);
+        return isAllowed ? Set(TcpOption.TCP_CONGESTION, (int)algorithm) : Errno.EPERM;
     }
 
     /// <summary>Linux counts some times in ticks of its clock, rounded up; a value that is out of range stays so.</summary>

@@ -274,6 +274,9 @@ public sealed class TcpSettings
     /// <summary>The congestion control of new connections.</summary>
     public TcpCongestion tcp_congestion_control { get; set; } = TcpCongestion.Cubic;
 
+    /// <summary>The algorithms that programs without privileges may choose (TCP_CONGESTION); a connection's own calls may choose any.</summary>
+    public IReadOnlyList<TcpCongestion> tcp_allowed_congestion_control { get; set; } = [TcpCongestion.Reno, TcpCongestion.Cubic];
+
     /// <summary>Most connections of the stack, of any state but TIME-WAIT.</summary>
     public int ConnectionsMax { get; init; } = 4 << 20;
 

@@ -116,6 +116,18 @@ public sealed class SettingTests
         }
     }));
 
+    /// <summary>Each kernel has a list of its own, which is that of the whole machine there.</summary>
+    [Fact]
+    public void A_program_without_privileges_chooses_among_the_allowed_congestion_controls() => BothKernels.Run(kit =>
+    {
+        string[] allowed = Names(kit, "allowed");
+        string[] restricted = [.. Names(kit, "available").Except(allowed)];
+        foreach ((string kind, string name) in (ReadOnlySpan<(string, string)>)[("allowed", allowed[0]), ("allowed", allowed[^1]), ("restricted", restricted[0]), ("unknown", "nothing")])
+        {
+            kit.Note($"{kind}: {Kit.Show(Choose(kit, name))}");
+        }
+    });
+
     [Fact]
     public void The_receive_buffer_of_new_sockets_is_the_middle_number() => BothKernels.RunAsRoot(kit => kit.WithSetting("net/ipv4/tcp_rmem", path =>
     {
@@ -134,6 +146,18 @@ public sealed class SettingTests
             kit.Socket(AF_INET6, SocketType.SOCK_DGRAM, 58);
         }
     }));
+
+    private static string[] Names(Kit kit, string which) => kit.ReadText($"/proc/sys/net/ipv4/tcp_{which}_congestion_control").Split(' ', StringSplitOptions.TrimEntries);
+
+    private static unsafe long Choose(Kit kit, string name)
+    {
+        const int TCP_CONGESTION = 13;
+        long fd = kit.Socket(AF_INET, SocketType.SOCK_STREAM);
+        fixed (byte* p = Encoding.ASCII.GetBytes(name))
+        {
+            return kit.Raw(setsockopt, fd, (long)SocketLevel.IPPROTO_TCP, TCP_CONGESTION, (long)p, name.Length);
+        }
+    }
 
     /// <summary>What is yes or no here may be any number there.</summary>
     private static string AsStored(string setting, string text) =>

@@ -44,6 +44,7 @@ public sealed class NetworkCommandsTests : IDisposable
     [InlineData("sysctl /proc/sys/net/ipv4/tcp_syn_retries=4", "net.ipv4.tcp_syn_retries", "4")]
     [InlineData("sysctl -q net.ipv4.tcp_rmem=\"4096 540000 15728640\"", "net.ipv4.tcp_rmem", "4096\t540000\t15728640")]
     [InlineData("sysctl -q net.ipv4.tcp_sack=0 net.ipv4.tcp_rmem=4096 540000 15728640", "net.ipv4.tcp_rmem", "4096\t540000\t15728640")]
+    [InlineData("sysctl -q net.ipv4.tcp_allowed_congestion_control=\"bbr cubic\"", "net.ipv4.tcp_allowed_congestion_control", "cubic bbr")]
     public void Sysctl_sets_what_it_then_shows(string line, string name, string value)
     {
         Run(line);
@@ -54,6 +55,7 @@ public sealed class NetworkCommandsTests : IDisposable
     [Theory]
     [InlineData("sysctl net.ipv4.no_such_setting=1")]
     [InlineData("sysctl net.ipv4.tcp_sack=many")]
+    [InlineData("sysctl net.ipv4.tcp_allowed_congestion_control=\"reno nothing\"")]
     [InlineData("sysctl")]
     [InlineData("ip route add nowhere dev tun0")]
     [InlineData("ip route add 192.0.2.0/24 via nobody dev tun0")]
@@ -63,6 +65,14 @@ public sealed class NetworkCommandsTests : IDisposable
     [InlineData("no-such-command")]
     [InlineData("")]
     public void What_cannot_be_done_fails(string line) => Assert.False(_commands.Run(line, new StringBuilder()));
+
+    [Fact]
+    public void The_congestion_control_of_new_connections_is_allowed_to_all()
+    {
+        Assert.Equal("net.ipv4.tcp_allowed_congestion_control = reno cubic\n", Run("sysctl net.ipv4.tcp_allowed_congestion_control"));
+        Run("sysctl -q net.ipv4.tcp_congestion_control=bbr");
+        Assert.Equal("net.ipv4.tcp_allowed_congestion_control = reno cubic bbr\n", Run("sysctl net.ipv4.tcp_allowed_congestion_control"));
+    }
 
     [Fact]
     public void Sysctl_passes_over_a_name_that_there_is_not_where_told_so() => Run("sysctl -q -e net.ipv4.no_such_setting=1");

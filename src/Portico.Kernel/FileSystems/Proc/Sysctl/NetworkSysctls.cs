@@ -125,23 +125,6 @@ internal static class NetworkSysctls
         (caller, values) => caller.Network.Ip.Options.TryGet(name, out values[0]),
         (caller, values) => caller.Network.Ip.Options.Set(name, values[0])) { IsUnsigned = true });
 
-    public static string ShowCongestion(Process caller) => caller.Network.Tcp.Settings.tcp_congestion_control.ToString().ToLowerInvariant();
-
-    /// <summary>Errors: ENOENT for one that there is not.</summary>
-    public static Errno SetCongestion(Process caller, string name)
-    {
-        foreach (TcpCongestion known in Enum.GetValues<TcpCongestion>())
-        {
-            if (known.ToString().ToLowerInvariant() == name)
-            {
-                caller.Network.Tcp.Settings.tcp_congestion_control = known;
-                return Errno.None;
-            }
-        }
-
-        return Errno.ENOENT;
-    }
-
     private static Sysctl OfFlag(string name, Func<TcpSettings, bool> get, Action<TcpSettings, bool> set) =>
         Sysctl.OfByte($"net.ipv4.{name}", ByteMost, tcp => get(tcp) ? 1 : 0, (tcp, value) => set(tcp, value != 0));
 

@@ -41,10 +41,11 @@ internal static class SysctlDirectory
             Add(root, setting.Path, new SysctlNumbers(root.Proc, setting));
         }
 
-        Add(root, "net.ipv4.tcp_congestion_control", new SysctlWord(root.Proc, NetworkSysctls.ShowCongestion, NetworkSysctls.SetCongestion));
+        Add(root, "net.ipv4.tcp_congestion_control", new SysctlWord(root.Proc, CongestionSysctls.Show, CongestionSysctls.Set));
         Add(root, "net.ipv4.tcp_fastopen_key", new SysctlWord(
             root.Proc, static caller => caller.Network.Tcp.FastOpenKey, static (caller, text) => caller.Network.Tcp.SetFastOpenKey(text)));
-        Add(root, "net.ipv4.tcp_available_congestion_control", new SysctlWord(root.Proc, static _ => "reno cubic bbr", set: null));
+        Add(root, "net.ipv4.tcp_available_congestion_control", new SysctlWord(root.Proc, CongestionSysctls.ShowAvailable, set: null));
+        Add(root, "net.ipv4.tcp_allowed_congestion_control", new SysctlWord(root.Proc, CongestionSysctls.ShowAllowed, CongestionSysctls.SetAllowed));
     }
 
     private static void Add(ProcDirectory root, string path, Inode file)
