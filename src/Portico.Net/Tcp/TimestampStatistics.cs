@@ -92,7 +92,7 @@ internal static class TimestampStatistics
         writer.Put(Attribute.TCP_NLA_DSACK_DUPS, info.DsackDuplicates);
         writer.Put(Attribute.TCP_NLA_REORD_SEEN, info.ReorderSeen);
         writer.Put(Attribute.TCP_NLA_SRTT, info.RttMicros);
-        writer.Put(Attribute.TCP_NLA_TIMEOUT_REHASH, (ushort)0);
+        writer.Put(Attribute.TCP_NLA_TIMEOUT_REHASH, (ushort)info.Rehashes);
         writer.Put(Attribute.TCP_NLA_BYTES_NOTSENT, info.NotSentBytes);
         writer.Put(Attribute.TCP_NLA_EDT, (ulong)now.Nanoseconds);
         if (ackHopLimit >= 0)
