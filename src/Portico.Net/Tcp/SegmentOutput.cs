@@ -234,6 +234,7 @@ public sealed unsafe partial class TcpLayer
     }
 
     /// <summary>Puts the TCP header in front of the payload and sends the packet, which stands for so many segments.</summary>
+    // Out of line: one copy of it for all callers leaves more of the processor's first cache to the rest.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Emit(Tcb* c, Packet packet, uint seq, TcpFlags flags, bool withSack, uint segments = 1)
     {
