@@ -10,7 +10,6 @@ public sealed class EcnTests
 {
     private const int IP_TOS = 1;
     private const int IPV6_TCLASS = 67;
-    private const int TCP_INFO = 11;
 
     public static TheoryData<string, AddressFamily> Runs
     {
@@ -152,15 +151,12 @@ public sealed class EcnTests
         Assert.True(count > 3);
     }
 
-    private static unsafe void Show(Kit kit, params long[] sockets)
+    private static void Show(Kit kit, params long[] sockets)
     {
-        const int Bytes = 232;
-        byte* info = stackalloc byte[Bytes];
         foreach (long fd in sockets)
         {
-            int length = Bytes;
-            long result = kit.Raw(getsockopt, fd, (long)SocketLevel.IPPROTO_TCP, TCP_INFO, (long)info, (long)(&length));
-            kit.Write($"TCP_INFO options {info[5]:X} delivered by ECE {*(uint*)(info + 196)}", result);
+            byte[] info = kit.TcpInfo(fd, 232, out long result);
+            kit.Write($"TCP_INFO options {info[5]:X} delivered by ECE {BitConverter.ToUInt32(info, 196)}", result);
             kit.GetOption(fd, (int)SocketLevel.IPPROTO_IP, IP_TOS);
             kit.GetOption(fd, (int)SocketLevel.IPPROTO_IPV6, IPV6_TCLASS);
         }

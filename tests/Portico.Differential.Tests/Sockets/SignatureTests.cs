@@ -15,7 +15,6 @@ namespace Portico.Differential.Tests.Sockets;
 public sealed class SignatureTests
 {
     private const int SOL_TCP = 6;
-    private const int TCP_INFO = 11;
     private const int TCP_MD5SIG = 14;
     private const int TCP_MD5SIG_EXT = 32;
     private const byte Prefix = 1;
@@ -270,14 +269,12 @@ public sealed class SignatureTests
     }
 
     /// <summary>Of TCP_INFO what was agreed on, and the length of a segment's data less that of the path's.</summary>
-    private static unsafe void Show(Kit kit, params long[] sockets)
+    private static void Show(Kit kit, params long[] sockets)
     {
-        byte* info = stackalloc byte[104];
         foreach (long fd in sockets)
         {
-            int length = 104;
-            long result = kit.Raw(getsockopt, fd, SOL_TCP, TCP_INFO, (long)info, (long)(&length));
-            kit.Write($"TCP_INFO state {info[0]} options {info[5]:X} segment {*(uint*)(info + 16)}", result);
+            byte[] info = kit.TcpInfo(fd, 104, out long result);
+            kit.Write($"TCP_INFO state {info[0]} options {info[5]:X} segment {BitConverter.ToUInt32(info, 16)}", result);
         }
     }
 }

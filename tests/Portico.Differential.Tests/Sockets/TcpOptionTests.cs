@@ -14,7 +14,6 @@ public sealed class TcpOptionTests
     private const int SOL_IP = 0;
     private const int SOL_TCP = 6;
     private const int TCP_DEFER_ACCEPT = 9;
-    private const int TCP_INFO = 11;
     private const int TCP_QUICKACK = 12;
     private const int TCP_SAVE_SYN = 27;
     private const int TCP_SAVED_SYN = 28;
@@ -288,12 +287,10 @@ public sealed class TcpOptionTests
     }
 
     /// <summary>tcpi_pacing_rate where nothing has been measured, and tcpi_max_pacing_rate.</summary>
-    private static unsafe void ShowRates(Kit kit, long fd, bool withRate)
+    private static void ShowRates(Kit kit, long fd, bool withRate)
     {
-        byte* info = stackalloc byte[280];
-        int length = 280;
-        long result = kit.Raw(getsockopt, fd, SOL_TCP, TCP_INFO, (long)info, (long)(&length));
-        kit.Note($"{result}: {(withRate ? *(ulong*)(info + 104) : 0)} of {*(ulong*)(info + 112)}");
+        byte[] info = kit.TcpInfo(fd, 280, out long result);
+        kit.Note($"{result}: {(withRate ? BitConverter.ToUInt64(info, 104) : 0)} of {BitConverter.ToUInt64(info, 112)}");
     }
 
     /// <summary>The link's header, versions, lengths and the port, and the kinds of options: all that two kernels have in common.</summary>

@@ -10,6 +10,9 @@ public sealed class WindowClampTests
     private const int TCP_MAXSEG = 2;
     private const int TCP_WINDOW_CLAMP = 10;
 
+    /// <summary>tcpi_advmss.</summary>
+    private const int AdvMssOffset = 84;
+
     public static TheoryData<string, int, int> Connections
     {
         get
@@ -55,18 +58,8 @@ public sealed class WindowClampTests
         foreach (long fd in (long[])[client, server])
         {
             kit.GetOption(fd, (int)SocketLevel.IPPROTO_TCP, TCP_WINDOW_CLAMP);
-            ShowInfo(kit, fd);
+            byte[] info = kit.TcpInfo(fd, 232, out long result);
+            kit.Write($"advmss {BitConverter.ToUInt32(info, AdvMssOffset)}", result);
         }
     }));
-
-    private static unsafe void ShowInfo(Kit kit, long fd)
-    {
-        const int TCP_INFO = 11;
-        const int Bytes = 232;
-        const int AdvMssOffset = 84;
-        byte* info = stackalloc byte[Bytes];
-        int length = Bytes;
-        long result = kit.Raw(SyscallNumber.getsockopt, fd, (long)SocketLevel.IPPROTO_TCP, TCP_INFO, (long)info, (long)(&length));
-        kit.Write($"advmss {*(uint*)(info + AdvMssOffset)}", result);
-    }
 }

@@ -146,6 +146,19 @@ internal sealed unsafe partial class Kit
         return result;
     }
 
+    /// <summary>So many bytes of TCP_INFO, of which the caller writes down what two kernels have in common.</summary>
+    public byte[] TcpInfo(long fd, int room, out long result)
+    {
+        const int TCP_INFO = 11;
+        byte[] info = new byte[room];
+        fixed (byte* p = info)
+        {
+            result = Raw(getsockopt, fd, (long)SocketLevel.IPPROTO_TCP, TCP_INFO, (long)p, (long)(&room));
+        }
+
+        return info;
+    }
+
     /// <summary>A request for the time of a packet, in seconds and a part: whether it is about now.</summary>
     public void Stamp(long fd, IoctlRequest request)
     {
