@@ -114,12 +114,7 @@ public sealed unsafe partial class TcpLayer
                 return ComputeShrinkingWindow(c, free, full, allowed, mss);
             }
 
-            c->QuickAcks = 0;
-            if (_receiveMemory > Settings.tcp_mem_high / 2)
-            {
-                c->RcvSsThresh = Math.Min(c->RcvSsThresh, 4u * c->AdvMss);
-            }
-
+            NoteTightMemory(c);
             free &= ~((1 << c->RcvWindShift) - 1);
             if (free < allowed >> 4 || free < mss)
             {
@@ -129,18 +124,14 @@ public sealed unsafe partial class TcpLayer
 
         // A threshold below a segment, as TCP_WINDOW_CLAMP may leave it, must not keep the window closed.
         uint least = Math.Max(c->RcvSsThresh, (uint)mss);
+        uint usable = (uint)Math.Max(free, 0);
         if (c->RcvWindShift != 0)
         {
             uint unit = 1u << c->RcvWindShift;
-            if ((uint)Math.Max(free, 0) < least + unit && MayShrink(c))
-            {
-                return ComputeShrinkingWindow(c, free, full, allowed, mss);
-            }
-
-            return (Math.Min((uint)Math.Max(free, 0), least) + unit - 1) & ~(unit - 1);
+            return usable < least + unit && MayShrink(c) ? ComputeShrinkingWindow(c, free, full, allowed, mss) : RoundUp(Math.Min(usable, least), unit);
         }
 
-        free = (int)Math.Min((uint)Math.Max(free, 0), least);
+        free = (int)Math.Min(usable, least);
 
         // Signed: with less room than a segment needs, a window that was closed may still open by what there is.
         int window = (int)c->RcvWnd;
@@ -156,6 +147,20 @@ public sealed unsafe partial class TcpLayer
         return (uint)window;
     }
 
+    /// <summary>Less than half of the buffer is free: no more ACKs than need be, and with little memory in the whole stack no growth either.</summary>
+    private void NoteTightMemory(Tcb* c)
+    {
+        c->QuickAcks = 0;
+        if (_receiveMemory > Settings.tcp_mem_high / 2)
+        {
+            c->RcvSsThresh = Math.Min(c->RcvSsThresh, 4u * c->AdvMss);
+        }
+    }
+
+    /// <summary>To a multiple of a unit of the window's scale.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint RoundUp(uint window, uint unit) => (window + unit - 1) & ~(unit - 1);
+
     /// <summary>Whether a window may be taken back (tcp_shrink_window), as it may be where it is scaled (RFC 7323 2.4).</summary>
     private bool MayShrink(Tcb* c) => Settings.tcp_shrink_window && c->RcvWindShift != 0;
 
@@ -166,12 +171,7 @@ public sealed unsafe partial class TcpLayer
         free &= ~(unit - 1);
         if (free < full >> 1)
         {
-            c->QuickAcks = 0;
-            if (_receiveMemory > Settings.tcp_mem_high / 2)
-            {
-                c->RcvSsThresh = Math.Min(c->RcvSsThresh, 4u * c->AdvMss);
-            }
-
+            NoteTightMemory(c);
             if (free < allowed >> 4 || free < mss || free < unit)
             {
                 return 0;
@@ -179,7 +179,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         // The threshold is no bound of memory: rounded up.
-        return (uint)free > c->RcvSsThresh ? (c->RcvSsThresh + (uint)unit - 1) & ~((uint)unit - 1) : (uint)free;
+        return (uint)free > c->RcvSsThresh ? RoundUp(c->RcvSsThresh, (uint)unit) : (uint)free;
     }
 
     /// <summary>RCV.WND for the segment that is about to be sent; a window once offered is not taken back (RFC 9293 3.8.6), but see tcp_shrink_window.</summary>
@@ -195,8 +195,7 @@ public sealed unsafe partial class TcpLayer
                 ++Mib[TcpCounter.TCPWantZeroWindowAdv];
             }
 
-            uint unit = 1u << c->RcvWindShift;
-            window = (current + unit - 1) & ~(unit - 1);
+            window = RoundUp(current, 1u << c->RcvWindShift);
         }
 
         uint most = c->RcvWindShift == 0 ? WindowMaxUnscaled : 65535u << c->RcvWindShift;
