@@ -126,9 +126,6 @@ public sealed class StackDriver : IDisposable
         return new Scope(this);
     }
 
-    /// <summary>Inside a scope of <see cref="EnterTimeless"/>: what follows depends on the time after all.</summary>
-    internal void TellTime() => Engine.EnterAt(TimeOfScope());
-
     /// <summary>
     /// Inside a scope: has <paramref name="work"/> run once the lock is released, by the thread that leaves the outermost scope, in
     /// the order of queuing. Allocates nothing.
@@ -291,16 +288,8 @@ public sealed class StackDriver : IDisposable
     private long Deliver()
     {
         Engine.RunPending(ScopeWorkMax);
-        if (!Engine.HasPending)
-        {
-            MonoTime next = Engine.NextDeadline;
-            if (next > Engine.Now)
-            {
-                return next.Nanoseconds;
-            }
-        }
-
-        return Settle();
+        MonoTime next = Engine.NextDeadline;
+        return next > Engine.Now ? next.Nanoseconds : Settle();
     }
 
     /// <summary>

@@ -74,9 +74,7 @@ public sealed partial class TcpSocket : KernelSocket
                 return IsClosed ? Errno.EBADF : Errno.EISCONN;
             }
 
-            TcpOpenRequest request = default;
-            request.Local = _bound;
-            request.Remote = remote;
+            TcpOpenRequest request = new() { Local = _bound, Remote = remote };
             foreach ((TcpOption option, int value) in _optionsBeforeOpen ?? [])
             {
                 request.SendBufferBytes = option == TcpOption.SO_SNDBUF ? value : request.SendBufferBytes;

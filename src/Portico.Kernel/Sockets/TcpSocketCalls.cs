@@ -19,7 +19,6 @@ internal readonly struct ConnectCall(TcpSocket socket) : IFileCall<int>
         SocketEvents events = socket.Stack.Tcp.Poll(socket.Handle);
         if ((events & (SocketEvents.Error | SocketEvents.HangUp)) != 0)
         {
-            socket.Driver.TellTime();
             error = socket.Stack.Tcp.TakeError(socket.Handle);
             socket.GiveUpConnect();
             return error == Errno.None ? Errno.ECONNABORTED : error;

@@ -340,6 +340,7 @@ public sealed unsafe partial class TcpLayer
         }
         else
         {
+            _engine.CatchUp();
             ++Mib[TcpCounter.TCPAbortOnClose];
             SendResetFor(c);
             Finish(c, Errno.None, TcpCause.Abort);
