@@ -65,7 +65,7 @@ internal static class AgainstCommand
 
     private static void Print(string[] rows, double seconds, string other)
     {
-        Console.WriteLine($"Machine: {Machine.Describe()}");
+        Console.WriteLine(Machine.Describe());
         Console.WriteLine($"Other build: {other}");
         Console.WriteLine();
         Console.WriteLine("| work | other build | this build | ratio |");

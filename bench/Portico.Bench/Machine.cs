@@ -6,9 +6,10 @@ namespace Portico.Bench;
 /// <summary>Where and when a figure comes from.</summary>
 internal static class Machine
 {
+    /// <summary>Two lines, each with its name in front.</summary>
     public static string Describe() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{ProcessorName()}, {Environment.ProcessorCount} processors, {RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}\nDate: {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {LoadAverage()}");
+        $"Machine: {ProcessorName()}, {Environment.ProcessorCount} processors, {RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}\nDate: {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {LoadAverage()}");
 
     private static string ProcessorName()
     {

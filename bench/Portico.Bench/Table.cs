@@ -43,7 +43,7 @@ internal static class Table
             markdown.AppendLine(line);
         }
 
-        Print($"Machine: {Machine.Describe()}");
+        Print(Machine.Describe());
         Print($"Best of {options.Rounds} rounds, the median in brackets; the two sides take turns. Rows with one thread by {(Measure.UsesProcessorTime ? "processor" : "wall-clock")} time.");
         Print("");
         Print("| work | Portico | Linux kernel, loopback | ratio | target | |");
