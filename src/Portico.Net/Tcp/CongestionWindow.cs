@@ -194,6 +194,7 @@ public sealed unsafe partial class TcpLayer
         }
 
         c->CwndUsed = Math.Max(c->CwndUsed, c->PacketsOut);
+        // No timeout is shorter than a millisecond; it need not be worked out within the one of the last use.
         uint unused = NowMillis - c->CwndStampMillis;
         if (unused != 0 && Settings.tcp_slow_start_after_idle && !IsBbr(c) && unused >= (uint)(RtoNanos(c) / 1_000_000))
         {
@@ -228,6 +229,7 @@ public sealed unsafe partial class TcpLayer
     /// <summary>RFC 5681 4.1: after an RTO without sending, the window halves for each RTO of silence, down to the initial one.</summary>
     private void RestartAfterIdle(Tcb* c)
     {
+        // No timeout is shorter than a millisecond; it need not be worked out then.
         uint idle = NowMillis - c->LastSentMillis;
         if (idle <= 1 || !Settings.tcp_slow_start_after_idle || c->PacketsOut > 0 || IsBbr(c))
         {

@@ -6,11 +6,11 @@ public sealed unsafe partial class TcpLayer
 {
     /// <summary>
     /// RFC 8985 7.2: runs the sender's timer as probe timer, where a probe is due before the retransmission timeout. False where none is
-    /// to be sent. <paramref name="restart"/> says that the retransmission timeout would be counted from now.
+    /// to be sent. Something is in flight; <paramref name="restart"/> says that the retransmission timeout would be counted from now.
     /// </summary>
     private bool ScheduleLossProbe(Tcb* c, bool restart)
     {
-        if (Settings.tcp_early_retrans is not (3 or 4) || c->PacketsOut == 0 || !Has(c, TcbFlags.Sack)
+        if (Settings.tcp_early_retrans is not (3 or 4) || !Has(c, TcbFlags.Sack)
             || c->CaState is not (CaState.Open or CaState.Cwr))
         {
             return false;

@@ -14,13 +14,13 @@ internal static class HyStartPlusPlus
     private const byte ConservativeRoundsMax = 5;
 
     /// <summary>Whether it applies: only while nothing is known of the path (RFC 9406 4.2, last paragraph).</summary>
-    private static bool Applies(in CongestionState state, int detect, uint ssThresh) =>
-        (detect & CongestionContext.DetectByRounds) != 0 && ssThresh >= CongestionContext.SsThreshInfinite && !state.ExitFound;
+    private static bool Applies(in CongestionState state, in CongestionContext context) =>
+        (context.HystartDetect & CongestionContext.DetectByRounds) != 0 && context.SsThresh >= CongestionContext.SsThreshInfinite && !state.ExitFound;
 
     /// <summary>Slow start's growth; what is left for congestion avoidance.</summary>
     public static uint Grow(ref CongestionState state, ref CongestionContext context)
     {
-        if (state.ConservativeRounds == 0 || !Applies(state, context.HystartDetect, context.SsThresh))
+        if (state.ConservativeRounds == 0 || !Applies(state, context))
         {
             return context.SlowStart(context.Acked);
         }
@@ -39,7 +39,7 @@ internal static class HyStartPlusPlus
 
     public static HystartExit OnSample(ref CongestionState state, in RttSample sample)
     {
-        if (!Applies(state, sample.HystartDetect, sample.SsThresh))
+        if (sample.SsThresh < CongestionContext.SsThreshInfinite)
         {
             return HystartExit.None;
         }

@@ -47,7 +47,7 @@ internal static class NetworkSysctls
         OfFlag("tcp_moderate_rcvbuf", static tcp => tcp.tcp_moderate_rcvbuf, static (tcp, on) => tcp.tcp_moderate_rcvbuf = on),
         Sysctl.OfByte("net.ipv4.tcp_app_win", 31, static tcp => tcp.tcp_app_win, static (tcp, value) => tcp.tcp_app_win = (int)value),
         Sysctl.OfTcp("net.ipv4.tcp_adv_win_scale", static tcp => tcp.tcp_adv_win_scale, static (tcp, value) => tcp.tcp_adv_win_scale = (int)value, -31, 31),
-        Sysctl.OfByte("net.ipv4.tcp_shrink_window", 1, static tcp => tcp.tcp_shrink_window ? 1 : 0, static (tcp, value) => tcp.tcp_shrink_window = value != 0),
+        OfFlag("tcp_shrink_window", static tcp => tcp.tcp_shrink_window, static (tcp, on) => tcp.tcp_shrink_window = on, most: 1),
         OfFlag("tcp_timestamps", static tcp => tcp.tcp_timestamps, static (tcp, on) => tcp.tcp_timestamps = on),
         OfFlag("tcp_sack", static tcp => tcp.tcp_sack, static (tcp, on) => tcp.tcp_sack = on),
         OfFlag("tcp_dsack", static tcp => tcp.tcp_dsack, static (tcp, on) => tcp.tcp_dsack = on),
@@ -55,8 +55,8 @@ internal static class NetworkSysctls
         Sysctl.OfUnsignedLong("net.ipv4.tcp_comp_sack_slack_ns", static tcp => tcp.tcp_comp_sack_slack_ns, static (tcp, value) => tcp.tcp_comp_sack_slack_ns = value),
         Sysctl.OfByte("net.ipv4.tcp_comp_sack_nr", ByteMost, static tcp => tcp.tcp_comp_sack_nr, static (tcp, value) => tcp.tcp_comp_sack_nr = (byte)value),
         Sysctl.OfByte("net.ipv4.tcp_ecn", 2, static tcp => tcp.tcp_ecn, static (tcp, value) => tcp.tcp_ecn = (int)value),
-        Sysctl.OfByte("net.ipv4.tcp_ecn_fallback", 1, static tcp => tcp.tcp_ecn_fallback ? 1 : 0, static (tcp, value) => tcp.tcp_ecn_fallback = value != 0),
-        Sysctl.OfByte("net.ipv4.tcp_reflect_tos", 1, static tcp => tcp.tcp_reflect_tos ? 1 : 0, static (tcp, value) => tcp.tcp_reflect_tos = value != 0),
+        OfFlag("tcp_ecn_fallback", static tcp => tcp.tcp_ecn_fallback, static (tcp, on) => tcp.tcp_ecn_fallback = on, most: 1),
+        OfFlag("tcp_reflect_tos", static tcp => tcp.tcp_reflect_tos, static (tcp, on) => tcp.tcp_reflect_tos = on, most: 1),
         OfFlag("tcp_window_scaling", static tcp => tcp.tcp_window_scaling, static (tcp, on) => tcp.tcp_window_scaling = on),
         OfFlag("tcp_abort_on_overflow", static tcp => tcp.tcp_abort_on_overflow, static (tcp, on) => tcp.tcp_abort_on_overflow = on),
         OfFlag("tcp_rfc1337", static tcp => tcp.tcp_rfc1337, static (tcp, on) => tcp.tcp_rfc1337 = on),
@@ -125,8 +125,8 @@ internal static class NetworkSysctls
         (caller, values) => caller.Network.Ip.Options.TryGet(name, out values[0]),
         (caller, values) => caller.Network.Ip.Options.Set(name, values[0])) { IsUnsigned = true });
 
-    private static Sysctl OfFlag(string name, Func<TcpSettings, bool> get, Action<TcpSettings, bool> set) =>
-        Sysctl.OfByte($"net.ipv4.{name}", ByteMost, tcp => get(tcp) ? 1 : 0, (tcp, value) => set(tcp, value != 0));
+    private static Sysctl OfFlag(string name, Func<TcpSettings, bool> get, Action<TcpSettings, bool> set, int most = ByteMost) =>
+        Sysctl.OfByte($"net.ipv4.{name}", most, tcp => get(tcp) ? 1 : 0, (tcp, value) => set(tcp, value != 0));
 
     private static Sysctl OfBoth(string path, Func<NetworkStack, int> get, Action<NetworkStack, int> set)
     {
